@@ -1,0 +1,95 @@
+"""Fitted values, observed values and goodness of fit, from draws and the model matrix.
+
+Everything works by blocks of rows, so memory stays bounded whatever the number of rows and draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.fit.draws import Draws
+from dsam_assets.scales import ConversionMethod, FloatArray, ResponseScale, draws_to_kpi, observed_to_kpi
+
+BLOCK_CELLS = 8_000_000
+MOST_CELLS = 200_000_000
+QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
+
+
+def draws_for(draws: Draws, rows: int) -> tuple[FloatArray, FloatArray]:
+    """The draws used to summarise so many rows: all of them, or evenly spaced ones for very long data."""
+    return draws.thinned(max(100, MOST_CELLS // max(rows, 1)))
+
+
+def predictor_blocks(coef: FloatArray, matrix: ModelMatrix) -> Iterator[tuple[slice, FloatArray]]:
+    """Linear predictor (with offset) by blocks of rows: (rows, array of shape (S, rows in block))."""
+    rows = len(matrix.response)
+    step = max(1, BLOCK_CELLS // max(coef.shape[0], 1))
+    for start in range(0, rows, step):
+        block = slice(start, min(start + step, rows))
+        yield block, coef @ matrix.values[block].T + matrix.offset[block]
+
+
+def fitted_table(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFrame:
+    """Fitted values on the model scale: mean, sd and quantiles per row."""
+    return _summarise(draws, matrix, labels, "identity", "identity")
+
+
+def fitted_kpi_table(
+    draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, method: ConversionMethod = "conditional_mean"
+) -> pd.DataFrame:
+    """Fitted values on the KPI scale, converted draw by draw before they are summarised."""
+    used: ConversionMethod = method if matrix.response_scale == "log" else "identity"
+    return _summarise(draws, matrix, labels, matrix.response_scale, used)
+
+
+def _summarise(
+    draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, scale: ResponseScale, method: ConversionMethod
+) -> pd.DataFrame:
+    coef, noise = draws_for(draws, len(matrix.response))
+    parts = {name: np.empty(len(matrix.response)) for name in ("fitted", "sd", *QUANTILES)}
+    for block, mean in predictor_blocks(coef, matrix):
+        values = draws_to_kpi(mean, noise, scale, method)
+        parts["fitted"][block] = values.mean(axis=0)
+        parts["sd"][block] = values.std(axis=0, ddof=1)
+        for name, quantile in zip(QUANTILES, np.quantile(values, list(QUANTILES.values()), axis=0), strict=True):
+            parts[name][block] = quantile
+    return labels.assign(**parts, conversion_method=method)
+
+
+def observed_table(matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFrame:
+    """Observed response on the model scale."""
+    return labels.assign(observed=matrix.response, conversion_method="identity")
+
+
+def observed_kpi_table(matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFrame:
+    """Observed response on the KPI scale."""
+    method = "point_exp" if matrix.response_scale == "log" else "identity"
+    return labels.assign(observed=observed_to_kpi(matrix.response, matrix.response_scale), conversion_method=method)
+
+
+def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
+    """In-sample fit per draw, summarised: R², RMSE and SMAPE on the model scale.
+
+    R² is 1 − SSE/SST of the draw's fitted values; RMSE has the response's unit; SMAPE = mean of 2|y − f| / (|y| + |f|).
+    """
+    coef, _ = draws_for(draws, len(matrix.response))
+    squared, smape = np.zeros(coef.shape[0]), np.zeros(coef.shape[0])
+    for block, mean in predictor_blocks(coef, matrix):
+        observed = matrix.response[block]
+        error = observed - mean
+        squared += np.einsum("sn,sn->s", error, error)
+        scale = np.abs(observed) + np.abs(mean)
+        smape += np.divide(2 * np.abs(error), scale, out=np.zeros_like(error), where=scale > 0).sum(axis=1)
+    rows = len(matrix.response)
+    total = float(((matrix.response - matrix.response.mean()) ** 2).sum())
+    metrics = {"r2": 1 - squared / total, "rmse": np.sqrt(squared / rows), "smape": smape / rows}
+    return pd.DataFrame([_metric_row(name, values, rows) for name, values in metrics.items()])
+
+
+def _metric_row(name: str, values: FloatArray, rows: int) -> dict[str, object]:
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return {"group": "all", "metric": name, "mean": values.mean(), "q05": low, "q50": median, "q95": high, "rows": rows}

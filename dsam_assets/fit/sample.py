@@ -1,0 +1,117 @@
+"""Fitting: from a design to posterior draws on the original scale."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsam_assets.design.linear import LinearDesign
+from dsam_assets.errors import FitError
+from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.runner import McmcSettings, StanDraws, StanRunner
+from dsam_assets.fit.stan_input import COEF, LINEAR_PROGRAM, NOISE, PositivePriors, linear_input
+
+DEFAULT_SEED = 1
+DEFAULT_MAX_TREEDEPTH = 10
+
+STAN_STATISTICS = {
+    "lp": "lp__",
+    "energy": "energy__",
+    "diverging": "divergent__",
+    "tree_depth": "treedepth__",
+    "acceptance_rate": "accept_stat__",
+    "n_steps": "n_leapfrog__",
+    "step_size": "stepsize__",
+}
+STATISTIC_TYPES = {"diverging": np.bool_, "tree_depth": np.int64, "n_steps": np.int64}
+
+
+class FitSection(Protocol):
+    """The `fit` section of a config."""
+
+    @property
+    def seed(self) -> float | None: ...
+    @property
+    def mcmc(self) -> Any: ...
+
+
+def mcmc_settings(fit: FitSection) -> McmcSettings:
+    """Sampler settings of a config; `fit.mcmc.seed` wins over `fit.seed`, and a missing seed is a fixed one."""
+    mcmc, control = fit.mcmc, fit.mcmc.control
+    seed = mcmc.seed if mcmc.seed is not None else fit.seed
+    return McmcSettings(
+        chains=mcmc.chains,
+        warmup=mcmc.warmup,
+        sampling=mcmc.iter - mcmc.warmup,
+        seed=DEFAULT_SEED if seed is None else int(seed),
+        parallel_chains=mcmc.cores,
+        thin=mcmc.thin,
+        refresh=mcmc.refresh,
+        adapt_delta=control.adapt_delta,
+        max_treedepth=DEFAULT_MAX_TREEDEPTH if control.max_treedepth is None else control.max_treedepth,
+        step_size=control.stepsize,
+        metric=control.metric,
+        init_radius=None if mcmc.init in (None, "random") else float(mcmc.init),
+        adapt_init_phase=control.adapt_init_buffer,
+        adapt_metric_window=control.adapt_window,
+        adapt_step_size=control.adapt_term_buffer,
+    )
+
+
+def fit_linear(
+    design: LinearDesign,
+    settings: McmcSettings,
+    runner: StanRunner,
+    *,
+    positive_priors: PositivePriors = "centered",
+) -> Draws:
+    """Sample the posterior of a linear model.
+
+    Raises:
+        FitError: Stan fails, or returns draws that are not finite.
+        ToolchainError: Stan cannot be found or compiled.
+    """
+    raw = runner.sample(LINEAR_PROGRAM, linear_input(design, positive_priors=positive_priors), settings)
+    _require_finite(raw)
+    scaling = design.scaling
+    return Draws(
+        terms=design.matrix.terms,
+        coef=scaling.coefficients_to_data_units(np.asarray(raw.parameters[COEF], dtype=float)),
+        noise_sd=scaling.noise_to_data_units(np.asarray(raw.parameters[NOISE], dtype=float)),
+        sampler={name: _statistic(raw, name) for name in STAN_STATISTICS},
+        max_treedepth=settings.max_treedepth,
+        attributes=_attributes(design, settings, raw),
+    )
+
+
+def _statistic(raw: StanDraws, name: str) -> NDArray[Any]:
+    values = np.asarray(raw.sampler[STAN_STATISTICS[name]])
+    return values.astype(STATISTIC_TYPES.get(name, np.float64))
+
+
+def _require_finite(raw: StanDraws) -> None:
+    for name in (COEF, NOISE):
+        values = raw.parameters[name]
+        if not np.isfinite(values).all():
+            raise FitError(
+                f"Stan returned draws of {name} that are not finite.",
+                got=f"{int((~np.isfinite(values)).sum())} of {values.size} values",
+                fix="Check priors and boundaries for extreme values, or set model.scale: true.",
+            )
+
+
+def _attributes(design: LinearDesign, settings: McmcSettings, raw: StanDraws) -> dict[str, str | int | float]:
+    return {
+        "model_class": "blm",
+        "response": design.matrix.response_name,
+        "response_scale": design.matrix.response_scale,
+        "coefficient_units": f"{design.matrix.response_name} on the {design.matrix.response_scale} scale per unit",
+        "rows": len(design.matrix.response),
+        "seed": settings.seed,
+        "warmup": settings.warmup,
+        "sampling": settings.sampling,
+        "thin": settings.thin,
+        "stan_version": raw.stan_version,
+    }
