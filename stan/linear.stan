@@ -15,13 +15,13 @@ data {
   vector[K] prior_mean;
   vector<lower=0>[K] prior_sd;
   vector[K] lower_bound;                 // negative_infinity() where unbounded
-  vector[K] upper_bound;                 // positive_infinity() where unbounded
+  vector<lower=lower_bound>[K] upper_bound;  // positive_infinity() where unbounded
   int<lower=0, upper=1> noise_family;    // 0 normal truncated to the bounds, 1 lognormal
   real noise_location;                   // mean, or meanlog
   real<lower=0> noise_spread;            // sd, or sdlog
   real<lower=0> noise_lower;
   real<lower=noise_lower> noise_upper;
-  int<lower=0, upper=1> noise_noncentered;  // 1: lognormal prior through a standard normal
+  int<lower=0, upper=noise_family> noise_noncentered;  // 1: lognormal prior through a standard normal
   int<lower=0, upper=1> prior_only;
 }
 parameters {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.priors import (
@@ -16,6 +17,17 @@ from dsam_assets.design.priors import (
 )
 from dsam_assets.design.scaling import Scaling, identity_scaling, standardise
 from dsam_assets.design.sufficient import SufficientStatistics, sufficient_statistics
+
+
+class PriorsLike(Protocol):
+    """What is read of a config: `model.scale` and the two lists of overrides."""
+
+    @property
+    def scale(self) -> bool: ...
+    @property
+    def priors(self) -> Any: ...
+    @property
+    def boundaries(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -57,3 +69,10 @@ def build_linear_design(
         else identity_scaling(matrix.terms)
     )
     return LinearDesign(matrix, scaling, build_parameters(matrix.terms, scaling, priors, boundaries))
+
+
+def design_from_slice(matrix: ModelMatrix, section: PriorsLike) -> LinearDesign:
+    """The design that a config's `model.scale`, `priors` and `boundaries` describe."""
+    return build_linear_design(
+        matrix, scale=section.scale, priors=section.priors.overrides, boundaries=section.boundaries.overrides
+    )

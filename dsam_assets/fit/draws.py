@@ -17,6 +17,8 @@ from dsam_assets.scales import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dsam_assets.design.matrix import ModelMatrix
+
 SAMPLER_STATISTICS = ("lp", "energy", "diverging", "tree_depth", "acceptance_rate", "n_steps", "step_size")
 
 
@@ -74,6 +76,30 @@ def to_container(draws: Draws) -> xr.DataTree:
         attrs={"max_treedepth": draws.max_treedepth},
     )
     return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": statistics})
+
+
+def model_container(draws: Draws, matrix: ModelMatrix, config_text: str) -> xr.DataTree:
+    """Everything needed to reload a fitted model: draws, model matrix and resolved config in one container.
+
+    The group `model` holds `design (row, term)`, `response (row)` and `offset (row)` in data units on the model scale.
+    """
+    import xarray as xr
+
+    model = xr.Dataset(
+        {
+            "design": (("row", "term"), matrix.values),
+            "response": (("row",), matrix.response),
+            "offset": (("row",), matrix.offset),
+        },
+        coords={"row": matrix.rows, "term": list(matrix.terms)},
+        attrs={
+            "response_name": matrix.response_name,
+            "response_scale": matrix.response_scale,
+            "config": config_text,
+        },
+    )
+    groups = {name: node.to_dataset() for name, node in to_container(draws).children.items()}
+    return xr.DataTree.from_dict({**groups, "model": model})
 
 
 def from_container(tree: xr.DataTree) -> Draws:

@@ -1,0 +1,194 @@
+"""Refuses budget problems that have no answer, and says which number stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsam_assets.errors import AllocationError
+
+if TYPE_CHECKING:
+    from dsam_assets.allocation.problem import Problem
+
+# Sums of bounds are compared with the budget up to this share of it, so that 0.1 + 0.2 meets 0.3.
+SUM_TOLERANCE = 1e-12
+
+# The scenario decides which plans are feasible; `max_response`: those that spend exactly the budget.
+SCENARIOS: Mapping[str, str] = {"max_response": "spend exactly budget.total"}
+
+
+def check_problem(problem: Problem) -> None:
+    """Raise `AllocationError` unless the problem is well posed."""
+    _check_names(problem)
+    _check_total(problem)
+    _check_draws(problem)
+    _check_channels(problem)
+    _check_choices(problem)
+    _check_money(problem)
+    _check_log(problem)
+    _check_sums(problem)
+
+
+def _check_names(problem: Problem) -> None:
+    if not problem.channels:
+        raise AllocationError(
+            "There are no channels to allocate to.",
+            where="allocation.channels",
+            wanted="at least one channel",
+            fix="List the channels with their terms and bounds.",
+        )
+    for what in ("name", "term"):
+        labels = [str(getattr(channel, what)) for channel in problem.channels]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise AllocationError(
+                f"A channel {what} occurs more than once.",
+                where=f"allocation.channels[].{what}",
+                got=", ".join(twice),
+                wanted=f"every {what} once",
+                fix="Remove or rename the duplicates.",
+            )
+
+
+def _check_draws(problem: Problem) -> None:
+    draws = problem.coefficients
+    if draws.ndim != 2 or draws.shape[1] != len(problem.channels) or draws.shape[0] < 1:
+        raise AllocationError(
+            "The posterior draws do not match the channels.",
+            where="coefficients",
+            got=f"shape {draws.shape}",
+            wanted=f"shape (draws ≥ 1, {len(problem.channels)})",
+            fix="Pass one column of draws per channel.",
+        )
+    bad = ~np.isfinite(draws)
+    if bad.any():
+        terms = [c.term for c, column in zip(problem.channels, bad.T, strict=True) if column.any()]
+        raise AllocationError(
+            "Some posterior draws of the channels' coefficients are not finite.",
+            where=", ".join(terms),
+            got=f"{int(bad.sum())} of {draws.size} values are NaN or infinite",
+            wanted="finite draws",
+            fix="Check the fit's diagnostics and refit before allocating.",
+        )
+
+
+def _check_channels(problem: Problem) -> None:
+    for channel in problem.channels:
+        where = f"allocation channel `{channel.name}`"
+        if not (np.isfinite(channel.lower) and channel.lower >= 0.0):
+            raise AllocationError(
+                "A spend minimum is not a number ≥ 0.",
+                where=f"{where}, bounds.min",
+                got=channel.lower,
+                wanted="a finite number ≥ 0",
+                fix="Set the minimum to a finite number ≥ 0.",
+            )
+        if not channel.upper >= channel.lower:
+            raise AllocationError(
+                "A spend maximum is below its minimum.",
+                where=f"{where}, bounds",
+                got=f"min {channel.lower:g}, max {channel.upper:g}",
+                wanted="min ≤ max",
+                fix="Raise the maximum or lower the minimum.",
+            )
+        if not (np.isfinite(channel.reference) and channel.reference >= 0.0):
+            raise AllocationError(
+                "A reference spend is not a number ≥ 0.",
+                where=f"{where}, reference_spend",
+                got=channel.reference,
+                wanted="a finite number ≥ 0",
+                fix="Set allocation.reference_spend, or correct the spend column.",
+            )
+        if not (np.isfinite(channel.currency_rate) and channel.currency_rate >= 0.0):
+            raise AllocationError(
+                "A channel's money per unit of spend is not a number ≥ 0.",
+                where=f"{where}, currency_col",
+                got=channel.currency_rate,
+                wanted="a finite number ≥ 0",
+                fix="Check the currency and spend columns of this channel.",
+            )
+
+
+def _check_choices(problem: Problem) -> None:
+    from dsam_assets.allocation.objective import RISKS, TARGETS
+    from dsam_assets.allocation.problem import no_such_choice
+
+    for what, where, got, known in (
+        ("scenario", "allocation.scenario", problem.scenario, SCENARIOS),
+        ("objective", "allocation.objective.target", problem.target, TARGETS),
+        ("risk measure", "allocation.objective.risk.type", problem.risk, RISKS),
+    ):
+        if got not in known:
+            raise no_such_choice(what, where, got, list(known))
+
+
+def _check_money(problem: Problem) -> None:
+    for key, number in (
+        ("objective.value_per_kpi", problem.value_per_kpi),
+        ("objective.kpi_baseline", problem.kpi_baseline),
+        ("currency_scale", problem.currency_scale),
+    ):
+        if number is not None and not (np.isfinite(number) and number > 0.0):
+            raise AllocationError(
+                f"`{key}` is not a positive number.",
+                where=f"allocation.{key}",
+                got=number,
+                wanted="a finite number > 0",
+                fix="Set it to a positive number, or leave it out.",
+            )
+    if problem.target == "profit" and problem.value_per_kpi is None:
+        raise AllocationError(
+            "Profit cannot be computed without the value of a KPI unit.",
+            where="allocation.objective.value_per_kpi",
+            wanted="a number > 0",
+            fix="Set value_per_kpi (1 for a KPI in money), or use target: kpi_uplift.",
+        )
+
+
+def _check_log(problem: Problem) -> None:
+    if not problem.relative:
+        return
+    if problem.target == "profit" or not problem.allow_relative_log_uplift:
+        needs = "profit needs KPI units" if problem.target == "profit" else "KPI units"
+        raise AllocationError(
+            "A model of log(KPI) gives relative changes; without a baseline they have no KPI units.",
+            where="allocation.objective.kpi_baseline",
+            wanted=f"the KPI per period at the reference spend ({needs})",
+            fix="Set kpi_baseline, or for kpi_uplift set allow_relative_log_uplift: true.",
+        )
+
+
+def _check_total(problem: Problem) -> None:
+    total = problem.total
+    if not (np.isfinite(total) and total > 0.0):
+        raise AllocationError(
+            "The budget is not a positive number.",
+            where="allocation.budget.total",
+            got=total,
+            wanted="a finite number > 0",
+            fix="Set the budget per period, in the units of the spend columns.",
+        )
+
+
+def _check_sums(problem: Problem) -> None:
+    total = problem.total
+    slack = SUM_TOLERANCE * total
+    least, most = float(problem.lower.sum()), float(problem.upper.sum())
+    if least > total + slack:
+        raise AllocationError(
+            "The channels' minimum spends exceed the budget.",
+            where="allocation.channels[].bounds.min",
+            got=f"minima sum to {least:,.12g}, budget is {total:,.12g}: {least - total:,.12g} too much",
+            wanted="sum of minima ≤ budget.total",
+            fix="Raise budget.total or lower some minima.",
+        )
+    if most < total - slack:
+        raise AllocationError(
+            "The channels' maximum spends cannot take the whole budget.",
+            where="allocation.channels[].bounds.max",
+            got=f"maxima sum to {most:,.12g}, budget is {total:,.12g}: {total - most:,.12g} is left over",
+            wanted="sum of maxima ≥ budget.total",
+            fix="Lower budget.total or raise some maxima.",
+        )

@@ -1,0 +1,237 @@
+"""An allocation as tables. `columns.COLUMNS` says what each column means and in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.allocation.allocate import Allocation
+from dsam_assets.allocation.certificate import EXTRAPOLATION_TOLERANCE
+from dsam_assets.allocation.channel_response import channel_marginal, channel_response, joint_marginal, responses_at
+from dsam_assets.allocation.columns import COLUMNS
+from dsam_assets.allocation.efficiency import metric_value, metric_words, roi_cpa_rows
+from dsam_assets.allocation.problem import Problem
+from dsam_assets.scales import FloatArray
+
+# Quantiles of every interval in the tables: a central 90 % interval.
+LOWER, UPPER = 0.05, 0.95
+CURVE_POINTS = 101
+# Curves run this far beyond the largest of reference, recommended and observed spend.
+_CURVE_REACH = 1.25
+
+
+def allocation_tables(allocation: Allocation) -> Mapping[str, pd.DataFrame]:
+    """Every allocation table by artefact name, with the columns and dtypes of `COLUMNS`."""
+    builders = {
+        "budget_summary": summary_rows,
+        "budget_allocation": allocation_rows,
+        "budget_diagnostics": diagnostics_rows,
+        "budget_response_curves": curve_rows,
+        "budget_response_points": point_rows,
+        "budget_roi_cpa": _efficiency_rows,
+        "budget_impact": impact_rows,
+    }
+    return {name: _table(name, build(allocation)) for name, build in builders.items()}
+
+
+def _table(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
+    frame = pd.DataFrame(dict(columns))
+    return frame[[column.name for column in COLUMNS[name]]].astype({c.name: c.dtype for c in COLUMNS[name]})
+
+
+def estimate(draws: FloatArray, name: str) -> dict[str, FloatArray]:
+    """Mean and interval over draws of shape (S, N), as columns of N rows."""
+    low, high = np.quantile(draws, [LOWER, UPPER], axis=0)
+    return {f"{name}_mean": draws.mean(axis=0), f"{name}_lower": low, f"{name}_upper": high}
+
+
+def _spends(problem: Problem, spend: FloatArray) -> dict[str, FloatArray]:
+    """Spend columns per channel, in spend units and in money."""
+    rates = problem.money_rates
+    return {
+        "spend_reference": problem.reference,
+        "spend_optimised": spend,
+        "delta_spend": spend - problem.reference,
+        "spend_reference_currency": rates * problem.reference,
+        "spend_optimised_currency": rates * spend,
+        "delta_spend_currency": rates * (spend - problem.reference),
+    }
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _beyond(problem: Problem, channel: int, spends: FloatArray) -> list[bool | None]:
+    limit = problem.observed_max[channel]
+    return [bool(s > limit * (1.0 + EXTRAPOLATION_TOLERANCE)) if np.isfinite(limit) else None for s in spends]
+
+
+def summary_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """One row: the question, the answer and the state of the evidence."""
+    problem, evidence = allocation.problem, allocation.certificate
+    outcome = allocation.outcome
+    worst = "warn" if any(check.status in ("warn", "not_computed") for check in allocation.checks) else "pass"
+    profit = np.full_like(outcome.kpi, np.nan)
+    if problem.value_per_kpi is not None and not problem.relative:
+        profit = problem.value_per_kpi * outcome.kpi - outcome.spend
+    return {
+        "scenario": [problem.scenario],
+        "target": problem.target,
+        "risk": problem.risk,
+        "method": allocation.method,
+        "concave": evidence.concave,
+        "n_channels": len(problem.channels),
+        "n_draws": len(problem.coefficients),
+        "n_candidates": problem.n_candidates,
+        "seed": problem.seed,
+        "budget_total": problem.total,
+        **{key: [float(column.sum())] for key, column in _spends(problem, allocation.best_spend).items()},
+        "score": allocation.score,
+        "objective_unit": problem.objective_unit,
+        **estimate(outcome.kpi[:, None], "delta_kpi"),
+        "delta_kpi_p50": float(np.median(outcome.kpi)),
+        "response_unit": problem.response_unit,
+        **estimate(profit[:, None], "delta_profit"),
+        "probability_beats_reference": evidence.probability_beats_reference,
+        "probability_beats_split": evidence.probability_beats_split,
+        "gain_over_split": evidence.gain_over_split,
+        "shadow_price": evidence.shadow_price,
+        "kkt_gap_share": evidence.kkt_gap_share,
+        "optimality_gap_share": evidence.optimality_gap_share,
+        "candidate_regret_share": evidence.candidate_regret_share,
+        "n_extrapolated": sum(bool(flag) for flag in evidence.extrapolated),
+        "status": worst,
+    }
+
+
+def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """One row per channel: spends, responses, efficiency and marginals."""
+    problem, evidence, spend = allocation.problem, allocation.certificate, allocation.best_spend
+    before, after = responses_at(problem, problem.reference), responses_at(problem, spend)
+    spends = _spends(problem, spend)
+    metric, unit = metric_words(problem)
+    total = float(problem.reference.sum())
+    return {
+        "channel": list(problem.names),
+        "term": [channel.term for channel in problem.channels],
+        **spends,
+        "spend_min": problem.lower,
+        "spend_max": problem.upper,
+        "at_lower": evidence.at_lower,
+        "at_upper": evidence.at_upper,
+        "share_reference": problem.reference / total if total > 0.0 else np.full_like(spend, np.nan),
+        "share_optimised": spend / problem.total,
+        **estimate(before, "response_reference"),
+        **estimate(after, "response_optimised"),
+        **estimate(after - before, "delta_response"),
+        "response_unit": problem.response_unit,
+        "metric": metric,
+        "metric_unit": unit,
+        "metric_reference": metric_value(problem, before.mean(axis=0), spends["spend_reference_currency"]),
+        "metric_optimised": metric_value(problem, after.mean(axis=0), spends["spend_optimised_currency"]),
+        "marginal_response_reference": _finite(joint_marginal(problem, problem.reference)),
+        "marginal_response_optimised": _finite(joint_marginal(problem, spend)),
+        "marginal_score": _finite(evidence.marginals),
+        "observed_max_spend": problem.observed_max,
+        "extrapolated": evidence.extrapolated,
+    }
+
+
+def diagnostics_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """The judged certificate, then where each start led, then the random audit's scores."""
+    unit, evidence = allocation.problem.objective_unit, allocation.certificate
+    judged = [
+        ("certificate", check.name, "plan", check.value, "", check.threshold, check.status, check.message)
+        for check in allocation.checks
+    ]
+    plain = ("", "", "")
+    further = [
+        ("certificate", "shadow_price", "plan", evidence.shadow_price, f"{unit} per spend", *plain),
+        ("certificate", "gain_over_split", "plan", evidence.gain_over_split, unit, *plain),
+        ("certificate", "candidate_regret", "plan", evidence.candidate_regret, unit, *plain),
+        ("certificate", "kkt_gap", "plan", evidence.kkt_gap, f"{unit} per spend", *plain),
+    ]
+    starts = [("start", "score_reached", climb.name, climb.score, unit, *plain) for climb in allocation.climbs]
+    scores = allocation.candidate_scores
+    audit = [
+        ("candidates", "count", "candidates", float(len(scores)), "", *plain),
+        *(
+            ("candidates", f"score_{name}", "candidates", float(np.quantile(scores, level)), unit, *plain)
+            for name, level in (("worst", 0.0), ("p50", 0.5), ("p95", 0.95), ("best", 1.0))
+        ),
+    ]
+    names = [column.name for column in COLUMNS["budget_diagnostics"]]
+    return dict(zip(names, map(list, zip(*judged, *further, *starts, *audit, strict=True)), strict=True))
+
+
+def _curve(problem: Problem, channel: int, spends: FloatArray) -> dict[str, Any]:
+    """Response columns of one channel at some spends."""
+    draws = channel_response(problem, channel, spends)
+    low, middle, high = np.quantile(draws, [LOWER, 0.5, UPPER], axis=0)
+    return {
+        "channel": [problem.names[channel]] * len(spends),
+        "spend": spends,
+        "mean": draws.mean(axis=0),
+        "lower": low,
+        "p50": middle,
+        "upper": high,
+        "marginal": _finite(channel_marginal(problem, channel, spends)),
+        "response_unit": problem.response_unit,
+        "extrapolated": _beyond(problem, channel, spends),
+    }
+
+
+def _stack(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
+    sizes = [len(block["spend"]) for block in blocks]
+
+    def column(key: str) -> list[Any]:
+        parts = (b[key] if not isinstance(b[key], str) else [b[key]] * n for b, n in zip(blocks, sizes, strict=True))
+        return [value for part in parts for value in part]
+
+    return {key: column(key) for key in blocks[0]}
+
+
+def curve_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """Each channel's response from zero to a quarter beyond the largest spend of interest."""
+    problem = allocation.problem
+    ends = _CURVE_REACH * np.fmax(np.fmax(problem.reference, allocation.best_spend), problem.observed_max)
+    ends = np.where(ends > 0.0, ends, np.where(problem.reach > 0.0, problem.reach, problem.total))
+    grids = [np.linspace(0.0, float(end), CURVE_POINTS) for end in ends]
+    return _stack([_curve(problem, channel, grid) for channel, grid in enumerate(grids)])
+
+
+def point_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """Each channel's response at the reference and at the plan."""
+    problem = allocation.problem
+    pairs = np.stack([problem.reference, allocation.best_spend], axis=1)
+    blocks = [_curve(problem, channel, pair) for channel, pair in enumerate(pairs)]
+    return {"point": ["reference", "optimised"] * len(blocks), **_stack(blocks)}
+
+
+def _efficiency_rows(allocation: Allocation) -> Mapping[str, Any]:
+    return roi_cpa_rows(allocation.problem, _spends(allocation.problem, allocation.best_spend), (LOWER, UPPER))
+
+
+def impact_rows(allocation: Allocation) -> Mapping[str, Any]:
+    """The KPI change channel by channel; under a log response an interaction row makes the rows add up to the total."""
+    problem, total = allocation.problem, allocation.outcome.kpi
+    single = responses_at(problem, allocation.best_spend) - responses_at(problem, problem.reference)
+    spends = np.stack(list(_spends(problem, allocation.best_spend).values()))
+    names, kinds = list(problem.names), ["channel"] * len(problem.names)
+    draws = [single]
+    if problem.response_scale == "log":
+        names, kinds = [*names, "INTERACTION"], [*kinds, "interaction"]
+        draws.append((total - single.sum(axis=1))[:, None])
+        spends = np.column_stack([spends, np.zeros(len(spends))])
+    columns = np.column_stack([spends, spends.sum(axis=1)])
+    return {
+        "channel": [*names, "TOTAL"],
+        "kind": [*kinds, "total"],
+        **dict(zip(_spends(problem, allocation.best_spend), columns, strict=True)),
+        **estimate(np.column_stack([*draws, total]), "delta_response"),
+        "response_unit": problem.response_unit,
+    }

@@ -1,0 +1,45 @@
+"""Code versions derived from source: an asset is stale when the code that it runs has changed, and only then.
+
+The hash is over syntax trees without docstrings, so a comment or a reworded docstring recomputes nothing.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import dsam_assets
+
+PACKAGE = Path(dsam_assets.__file__).parent
+
+
+@cache
+def code_version(*parts: str) -> str:
+    """Version of the named stages (`fit`), modules (`design/vif`) and Stan programs (`stan:linear`)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for name, content in _sources(part).items():
+            digest.update(f"{name}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _sources(part: str) -> dict[str, bytes]:
+    if part.startswith("stan:"):
+        from resources.toolchain.sources import read_program
+
+        texts = read_program(part.removeprefix("stan:"))
+        return {name: text.encode() for name, text in sorted(texts.items())}
+    target = PACKAGE / part
+    files = sorted(target.glob("*.py")) if target.is_dir() else [target.with_suffix(".py")]
+    return {path.name: _meaning(path) for path in files}
+
+
+@cache
+def _meaning(path: Path) -> bytes:
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree).encode()

@@ -1,0 +1,42 @@
+"""Stage 40: the evidence, and the verdict that every decision asset takes as an input."""
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.outcomes import check_result, check_specs
+from dsam_assets.assets.types import table_columns, table_type
+from dsam_assets.assets.outcomes import FIT_CHECKS, PREFIT_CHECKS
+
+
+@market_asset(
+    codec="table", code=["design", "diagnostics"], dagster_type=table_type("residuals"),
+    columns=table_columns("residuals"),
+)  # fmt: skip
+def residuals(context, posterior, design_matrix, model_frame, config_data) -> Published:
+    """Observed − fitted on the model scale, row by row."""
+    from dsam_assets.design.labels import date_labels
+    from dsam_assets.diagnostics.residual_table import residual_table
+
+    labels = date_labels(model_frame, config_data.date_var, design_matrix)
+    return Published(residual_table(posterior, design_matrix, labels))
+
+
+@market_asset(codec="text", code=["diagnostics"])
+def chain_diagnostics(context, posterior) -> Published:
+    """R-hat, effective sample sizes and Monte Carlo errors by parameter; sampler behaviour by chain."""
+    from dsam_assets.diagnostics.chain_table import chain_diagnostics_text
+    from dsam_assets.diagnostics.convergence import convergence
+
+    return Published({"chain_diagnostics.txt": chain_diagnostics_text(convergence(posterior), posterior)})
+
+
+@market_asset(
+    codec="report", code=["diagnostics"], columns=table_columns("diagnostics_report"),
+    check_specs=check_specs("diagnostics_report", FIT_CHECKS),
+)  # fmt: skip
+def diagnostics_report(context, posterior, pre_run_checks, loo, config_diagnostics) -> Published:
+    """The verdict: every check judged under the policy, the overall status, and whether decisions may follow."""
+    from dsam_assets.diagnostics.verdicts import verdict_of_fit
+
+    report = verdict_of_fit(posterior, pre_run_checks, loo, config_diagnostics)
+    shown = {"overall": report.overall, "reliability": report.reliability, "converged": str(report.converged)}
+    rows = [row for row in report.results if row.check_id not in PREFIT_CHECKS]
+    return Published(report, shown, [check_result(row, report.policy_mode) for row in rows])

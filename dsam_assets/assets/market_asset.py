@@ -1,0 +1,199 @@
+"""The one way to declare an asset of a market: partitioned, versioned by content, reused when nothing changed.
+
+The decorated function reads its inputs, calls one core function and returns a `Published` value. Everything else is done
+here: an asset whose code and inputs are those of its stored record is not computed again (the tag `dsam/force` overrides
+that), its data version is the hash of its content, and seconds and peak memory are attached.
+"""
+
+import inspect
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import dagster as dg
+
+from dsam_assets.assets.outcomes import as_failure, check_document, peak_memory_mib, plain, restore_check
+from dsam_assets.errors import DsamError
+from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
+from resources.codecs import CODECS, fingerprint
+from resources.store import Encoded, Record, Store, file_hashes
+
+MARKETS = dg.DynamicPartitionsDefinition(name="market")
+FORCE_TAG = "dsam/force"
+PROGRESS = logging.getLogger("dsam.progress")
+
+
+@dataclass(frozen=True)
+class Published:
+    """An asset's value, its metadata for the UI, and the checks that it reports."""
+
+    value: Any
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    checks: Sequence[dg.AssetCheckResult] = ()
+
+
+@dataclass(frozen=True)
+class AssetSpecification:
+    """What the wrapper needs to know of an asset."""
+
+    name: str
+    codec: str
+    code_version: str
+    inputs: tuple[str, ...]
+    always_run: bool
+
+
+def market_asset(
+    *,
+    codec: str,
+    code: Sequence[str],
+    key: str | None = None,
+    dagster_type: dg.DagsterType | None = None,
+    columns: Mapping[str, Any] | None = None,
+    sources: Sequence[str] = (),
+    resources: Sequence[str] = (),
+    pool: str | None = None,
+    kinds: Sequence[str] = (),
+    check_specs: Sequence[dg.AssetCheckSpec] = (),
+    always_run: bool = False,
+) -> Callable[[Callable[..., Published]], dg.AssetsDefinition]:
+    """Declare an asset.
+
+    Args:
+        codec: name in `resources.codecs.CODECS`.
+        key: asset key as `prefix/name`; the function's name when it is not given.
+        code: stages, modules and Stan programs whose source makes up the code version.
+        dagster_type: type of the value; tables use the type of their pandera schema.
+        columns: metadata of the definition (column schema).
+        sources: observable sources that the asset reads itself.
+        resources: further resource keys.
+        pool: concurrency pool.
+        kinds: tags of the UI's node.
+        check_specs: the checks that it reports.
+        always_run: never reuse (for assets that read a source: reading is how a change is seen).
+    """
+
+    def decorate(function: Callable[..., Published]) -> dg.AssetsDefinition:
+        name = key or function.__name__
+        inputs = tuple(inspect.signature(function).parameters)[1:]
+        version = code_version_of(function, code)
+        specification = AssetSpecification(name, codec, version, inputs, always_run)
+        ins = {parameter: dg.AssetIn(key=asset_key(parameter)) for parameter in inputs}
+        return dg.asset(
+            key=dg.AssetKey(name.split("/")),
+            ins=ins,
+            deps=[dg.AssetKey(source) for source in sources],
+            group_name=group_of(name),
+            partitions_def=MARKETS,
+            code_version=version,
+            io_manager_key="io_manager",
+            required_resource_keys={"store", *resources},
+            dagster_type=dagster_type,
+            metadata={"dsam/codec": codec, **(columns or {})},
+            pool=pool,
+            kinds=set(kinds) or None,
+            check_specs=list(check_specs) or None,
+            description=inspect.getdoc(function),
+            output_required=True,
+        )(_wrap(function, specification))
+
+    return decorate
+
+
+def code_version_of(function: Callable[..., Any], code: Sequence[str]) -> str:
+    from dsam_assets.assets.code_version import code_version
+
+    return code_version(f"assets/{function.__module__.rsplit('.', 1)[-1]}", "errors", "scales", "verdict", *code)
+
+
+def group_of(name: str) -> str:
+    """UI group: the stage folder's name (`10_pre_run` → `stage_10_pre_run`, since groups may not start with a digit)."""
+    return "stage_" + STAGED_FOLDERS[ASSET_STAGES.get(name, "run_metadata")]
+
+
+def asset_key(parameter: str) -> dg.AssetKey:
+    """`config_fit` → `config/fit`; anything else is its own key."""
+    prefix, _, rest = parameter.partition("_")
+    return dg.AssetKey([prefix, rest]) if prefix == "config" else dg.AssetKey(parameter)
+
+
+def asset_name(parameter: str) -> str:
+    return "/".join(asset_key(parameter).path)
+
+
+def _wrap(function: Callable[..., Published], specification: AssetSpecification) -> Callable[..., dg.MaterializeResult]:
+    @wraps(function)
+    def run(context: dg.AssetExecutionContext, **inputs: Any) -> dg.MaterializeResult:
+        store: Store = context.resources.store.open()
+        versions = input_versions(store, context.partition_key, specification.inputs)
+        record = None
+        if not specification.always_run and FORCE_TAG not in context.run.tags:
+            record = reusable_record(store, context.partition_key, specification, versions)
+        if record is not None:
+            PROGRESS.info("reused", extra={"asset": specification.name, "seconds": 0.0})
+            return _result(Encoded(None, record, None), [restore_check(check) for check in record.metadata["checks"]])
+        return _compute(context, function, inputs, specification, versions)
+
+    # Dagster would take the wrapped function's `-> Published` for the type of an output.
+    signature = inspect.signature(function)
+    run.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
+    run.__annotations__ = {}
+    return run
+
+
+def input_versions(store: Store, market: str, inputs: Sequence[str]) -> dict[str, str]:
+    """Data version of each stored input."""
+    records = {asset_name(name): store.record(market, asset_name(name)) for name in inputs}
+    return {name: record.data_version for name, record in records.items() if record is not None}
+
+
+def reusable_record(
+    store: Store, market: str, specification: AssetSpecification, versions: Mapping[str, str]
+) -> Record | None:
+    """The stored record, if the same code and the same inputs made it and its files are still there."""
+    record = store.record(market, specification.name)
+    if record is None or record.code_version != specification.code_version or dict(record.inputs) != dict(versions):
+        return None
+    return record if store.intact(market, record) else None
+
+
+def _compute(
+    context: dg.AssetExecutionContext,
+    function: Callable[..., Published],
+    inputs: Mapping[str, Any],
+    specification: AssetSpecification,
+    versions: Mapping[str, str],
+) -> dg.MaterializeResult:
+    PROGRESS.info("started", extra={"asset": specification.name, "seconds": 0.0})
+    started = time.perf_counter()
+    try:
+        published = function(context, **inputs)
+    except DsamError as error:
+        raise as_failure(error) from error
+    files = CODECS[specification.codec].encode(specification.name, published.value)
+    seconds = round(time.perf_counter() - started, 3)
+    record = Record(
+        asset=specification.name,
+        code_version=specification.code_version,
+        inputs=dict(versions),
+        data_version=fingerprint(files),
+        files=file_hashes(files),
+        metadata={
+            "shown": {**plain(published.metadata), "seconds": seconds, "peak_memory_mib": peak_memory_mib()},
+            "checks": [check_document(check) for check in published.checks],
+        },
+    )
+    PROGRESS.info("computed", extra={"asset": specification.name, "seconds": seconds})
+    return _result(Encoded(published.value, record, files), published.checks)
+
+
+def _result(encoded: Encoded, checks: Sequence[dg.AssetCheckResult]) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        value=encoded,
+        data_version=dg.DataVersion(encoded.record.data_version),
+        metadata={**encoded.record.metadata["shown"], "reused": encoded.files is None},
+        check_results=list(checks) or None,
+    )

@@ -1,0 +1,31 @@
+"""Stage 20: the posterior and how well it fits."""
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.types import table_columns, table_type
+
+
+@market_asset(
+    codec="draws", code=["design", "fit", "stan:linear"], resources=["stan"], pool="stan", kinds=["stan"]
+)
+def posterior(context, design_matrix, config_priors, config_fit) -> Published:
+    """Posterior draws in data units, sampled by Stan from sufficient statistics."""
+    from dsam_assets.design.checks import design_checks, require_usable
+    from dsam_assets.design.linear import design_from_slice
+    from dsam_assets.fit.sample import fit_linear, mcmc_settings
+
+    require_usable(design_checks(design_matrix))
+    design = design_from_slice(design_matrix, config_priors)
+    parameterization = config_fit.mcmc.parameterization.positive_priors
+    draws = fit_linear(design, mcmc_settings(config_fit), context.resources.stan, positive_priors=parameterization)
+    return Published(draws, {**draws.attributes, "divergences": int(draws.sampler["diverging"].sum())})
+
+
+@market_asset(
+    codec="table", code=["fit"], dagster_type=table_type("fit_metrics"), columns=table_columns("fit_metrics")
+)
+def fit_metrics(context, posterior, design_matrix) -> Published:
+    """R², RMSE and SMAPE on the model scale, over draws."""
+    from dsam_assets.fit.fitted import fit_metrics as metrics
+
+    table = metrics(posterior, design_matrix)
+    return Published(table, {row.metric: float(row.q50) for row in table.itertuples()})

@@ -1,0 +1,44 @@
+"""Stage 30: what the fitted model says, on the model scale and on the KPI scale."""
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.types import table_columns, table_type, tables_type
+
+
+@market_asset(
+    codec="table", code=["fit"], dagster_type=table_type("posterior_summary"),
+    columns=table_columns("posterior_summary"),
+)  # fmt: skip
+def posterior_summary(context, posterior) -> Published:
+    """Mean, spread and quantiles of every parameter, in data units on the model scale."""
+    from dsam_assets.fit.summary import posterior_summary as summary
+
+    return Published(summary(posterior))
+
+
+@market_asset(
+    codec="tables", code=["fit", "design"], columns=table_columns("fitted"),
+    dagster_type=tables_type("fitted", "fitted values on both scales"),
+)  # fmt: skip
+def fitted(context, posterior, design_matrix, model_frame, config_data) -> Published:
+    """Fitted values with intervals: `fitted` on the model scale, `fitted_kpi` on the KPI scale."""
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.fit.fitted import fitted_kpi_table, fitted_table
+
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
+    tables = {"fitted": fitted_table(posterior, design_matrix, labels)}
+    tables["fitted_kpi"] = fitted_kpi_table(posterior, design_matrix, labels)
+    return Published(tables, {"rows": len(labels)})
+
+
+@market_asset(
+    codec="tables", code=["fit", "design"], columns=table_columns("observed"),
+    dagster_type=tables_type("observed", "observed response on both scales"),
+)  # fmt: skip
+def observed(context, design_matrix, model_frame, config_data) -> Published:
+    """The observed response: `observed` on the model scale, `observed_kpi` on the KPI scale."""
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.fit.fitted import observed_kpi_table, observed_table
+
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
+    tables = {"observed": observed_table(design_matrix, labels), "observed_kpi": observed_kpi_table(design_matrix, labels)}
+    return Published(tables, {"rows": len(labels)})

@@ -1,0 +1,108 @@
+"""Stage 10: validated data, design matrix, priors, and the checks that need no fit."""
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.outcomes import check_result, check_specs
+from dsam_assets.assets.types import raw_frame_type, table_columns, table_type
+from dsam_assets.assets.outcomes import PREFIT_CHECKS
+
+
+@market_asset(
+    codec="bulk_table", code=["data"], sources=["data_file"], dagster_type=raw_frame_type(), kinds=["csv"],
+    always_run=True,
+)  # fmt: skip
+def model_frame(context, config_data) -> Published:
+    """The market's data file, parsed and validated; every column, in the file's order."""
+    from pathlib import Path
+
+    from dsam_assets.data.load import load_csv
+
+    dataset = load_csv(Path(config_data.path), date_var=config_data.date_var, date_format=config_data.date_format)
+    facts = {"path": str(dataset.path), "sha256": dataset.sha256}
+    return Published(dataset.frame, {**facts, "rows": len(dataset.frame), "columns": dataset.frame.shape[1]})
+
+
+@market_asset(codec="matrix", code=["data", "design"])
+def design_matrix(context, model_frame, config_formula, config_data) -> Published:
+    """The formula evaluated on the data: design columns by R's names, response on the model scale, offset."""
+    from dsam_assets.design.formula import parse_formula
+    from dsam_assets.design.matrix import build_model_matrix
+
+    matrix = build_model_matrix(
+        parse_formula(config_formula.formula), model_frame, date_var=config_data.date_var,
+        na_action=config_data.na_action,
+    )  # fmt: skip
+    rows, terms = matrix.values.shape
+    return Published(matrix, {"rows": rows, "terms": terms, "dropped_rows": len(model_frame) - rows})
+
+
+@market_asset(
+    codec="table", code=["design"], dagster_type=table_type("design_matrix_manifest"),
+    columns=table_columns("design_matrix_manifest"),
+)  # fmt: skip
+def design_matrix_manifest(context, design_matrix) -> Published:
+    """Every design column with its range, spread and share of zeros."""
+    from dsam_assets.design.manifest import design_matrix_manifest as manifest
+
+    return Published(manifest(design_matrix))
+
+
+@market_asset(
+    codec="table", code=["data"], dagster_type=table_type("data_dictionary"), columns=table_columns("data_dictionary")
+)
+def data_dictionary(context, model_frame, config_formula, config_data) -> Published:
+    """What each modelled column means."""
+    from dsam_assets.data.dictionary import data_dictionary as dictionary
+    from dsam_assets.design.formula import parse_formula
+
+    used = parse_formula(config_formula.formula).variables
+    return Published(dictionary([str(name) for name in model_frame.columns], used, config_data.dictionary))
+
+
+@market_asset(
+    codec="table", code=["design"], dagster_type=table_type("spec_summary"), columns=table_columns("spec_summary")
+)
+def spec_summary(context, model_frame, design_matrix, config_formula, config_report) -> Published:
+    """The model in one row."""
+    from dsam_assets.design.formula import parse_formula
+    from dsam_assets.design.manifest import spec_summary as summary
+
+    formula = parse_formula(config_formula.formula)
+    return Published(summary(config_report.name, config_formula.type, formula, design_matrix, len(model_frame)))
+
+
+@market_asset(
+    codec="table", code=["design"], dagster_type=table_type("vif_report"), columns=table_columns("vif_report")
+)
+def vif_report(context, design_matrix) -> Published:
+    """Variance inflation factor of every predictor."""
+    from dsam_assets.design.vif import vif_report as report
+
+    table = report(design_matrix)
+    return Published(table, {"max_vif": float(table["vif"].max()), "high": int((table["level"] == "high").sum())})
+
+
+@market_asset(
+    codec="table", code=["design"], dagster_type=table_type("prior_table"), columns=table_columns("prior_table")
+)
+def prior_table(context, design_matrix, config_priors) -> Published:
+    """Prior and boundary of every parameter, in data units and as Stan sees them."""
+    from dsam_assets.design.linear import design_from_slice
+    from dsam_assets.design.priors import prior_table as table
+
+    design = design_from_slice(design_matrix, config_priors)
+    return Published(table(design.parameters, design.scaling), {"parameters": len(design.parameters)})
+
+
+@market_asset(
+    codec="table", code=["design", "diagnostics"], dagster_type=table_type("pre_run_checks"),
+    columns=table_columns("pre_run_checks"), check_specs=check_specs("pre_run_checks", PREFIT_CHECKS),
+)  # fmt: skip
+def pre_run_checks(context, design_matrix, config_diagnostics) -> Published:
+    """P0 checks: finite response, constant and duplicate columns, rank, condition number."""
+    from dsam_assets.design.checks import design_checks
+    from dsam_assets.diagnostics.prefit import prefit_gates
+    from dsam_assets.diagnostics.gate_table import gate_frame
+
+    mode = config_diagnostics.policy_mode
+    rows = prefit_gates(design_checks(design_matrix), mode)
+    return Published(gate_frame(rows), checks=[check_result(row, mode) for row in rows])

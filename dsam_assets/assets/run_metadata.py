@@ -1,0 +1,43 @@
+"""Stage 00: the config as written and as resolved, cut into what each stage reads, and the software in use."""
+
+import dagster as dg
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.config.slices import SLICES
+
+
+@market_asset(codec="text", code=["config"], sources=["config_file"], resources=["catalogue"], always_run=True)
+def resolved_config(context) -> Published:
+    """The market's config: as written, and with every default applied and every path resolved."""
+    from dsam_assets.config.resolved import resolved_yaml
+
+    loaded = context.resources.catalogue.load(context.partition_key)
+    files = {"config.original.yaml": loaded.original_text, "config.resolved.yaml": resolved_yaml(loaded.config)}
+    return Published(files, {"path": str(loaded.path), "model_name": loaded.config.model.name})
+
+
+def config_slice(name: str) -> dg.AssetsDefinition:
+    """The asset `config/<name>`: what its stage reads of the config, so that other edits leave that stage alone."""
+
+    def read_slice(context, resolved_config) -> Published:
+        from dsam_assets.config.resolved import config_from_resolved
+        from dsam_assets.config.slices import config_slices
+
+        value = config_slices(config_from_resolved(resolved_config["config.resolved.yaml"]))[name]
+        return Published(value, {"keys": ", ".join(type(value).model_fields)})
+
+    read_slice.__doc__ = f"The part of the config behind the {name} assets."
+    return market_asset(key=f"config/{name}", codec="slice", code=["config"], kinds=["yaml"])(read_slice)
+
+
+config_slice_assets = [config_slice(name) for name in SLICES]
+
+
+@market_asset(codec="text", code=["report/session"], resources=["stan"])
+def session_info(context, config_formula, config_fit) -> Published:
+    """Versions of packages and of Stan, and the platform."""
+    from dsam_assets.report.session import session_info as describe
+
+    home = context.resources.stan.describe_home()
+    model = {"market": context.partition_key, "model_type": config_formula.type, "fit_method": config_fit.method}
+    return Published({"session_info.txt": describe(schema_version=1, model=model, stan_home=home)}, home)

@@ -1,0 +1,45 @@
+"""The files that markets are made from, observed by content."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dsam_assets.assets.market_asset import MARKETS
+from dsam_assets.assets.outcomes import beta_accepted
+from dsam_assets.errors import DsamError
+
+MISSING = "missing"
+
+
+def _observe(context: dg.AssetExecutionContext, read: Callable[[str], Path]) -> dg.DataVersionsByPartition:
+    versions = {}
+    for market in context.partition_keys:
+        try:
+            versions[market] = hashlib.sha256(read(market).read_bytes()).hexdigest()
+        except (OSError, DsamError) as error:
+            context.log.warning(f"{market}: {error}")
+            versions[market] = MISSING
+    return dg.DataVersionsByPartition(versions)
+
+
+def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
+    with beta_accepted():
+        declare = dg.observable_source_asset(
+            partitions_def=MARKETS, required_resource_keys={"catalogue"}, group_name="sources"
+        )
+        return declare(observe)
+
+
+@_source
+def config_file(context) -> dg.DataVersionsByPartition:
+    """A market's YAML config, by content hash."""
+    return _observe(context, context.resources.catalogue.path)
+
+
+@_source
+def data_file(context) -> dg.DataVersionsByPartition:
+    """A market's data file, by content hash."""
+    return _observe(context, lambda market: Path(context.resources.catalogue.load(market).config.data.path))

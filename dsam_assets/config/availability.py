@@ -1,0 +1,147 @@
+"""Keys that the schema accepts and this version cannot serve yet.
+
+An accepted key is never ignored: asking for one of these ends in an error. The tables are data; a row goes when its
+feature arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from dsam_assets.config.key_paths import KeyPath, dotted, general, leaves
+from dsam_assets.config.loaded import LoadedConfig
+from dsam_assets.config.problems import NOTHING, Problem, as_error
+from dsam_assets.config.schema import Config
+from dsam_assets.errors import NotAvailableYetError
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One missing feature.
+
+    Attributes:
+        key: general key path; a trailing `.` covers everything below a section, a trailing `[]` the rows of a list.
+        when: which values ask for the feature.
+        instead: what to do until it arrives.
+        written: only a value that the user wrote asks for it, not a default.
+    """
+
+    key: str
+    when: Callable[[object], bool]
+    instead: str
+    written: bool = False
+
+    def covers(self, key: str) -> bool:
+        """Whether a general key path is this key, one of its items, or lies below it."""
+        if self.key.endswith((".", "[]")):
+            return key.startswith(self.key)
+        return key.removesuffix("[]") == self.key
+
+
+def _is(*values: object) -> Callable[[object], bool]:
+    return lambda value: value in values
+
+
+def _is_not(*values: object) -> Callable[[object], bool]:
+    return lambda value: value not in values
+
+
+def _anything(_value: object) -> bool:
+    return True
+
+
+_OFF = "set it to false"
+_REMOVE = "remove the line"
+
+GAPS: tuple[Gap, ...] = (
+    Gap("model.type", _is("re", "cre", "pooled"), "use a blm: a formula without bar terms, cre and pooling off"),
+    Gap("cre.enabled", _is(True), _OFF, written=True),
+    Gap("pooling.enabled", _is(True), _OFF, written=True),
+    Gap("data.format", _is_not("csv"), "convert the data to a wide csv file"),
+    Gap("data.dictionary_path", _is_not(None), "write the entries inline under data.dictionary"),
+    Gap("data.long_id_col", _is_not(None), _REMOVE),
+    Gap("data.long_variable_col", _is_not(None), _REMOVE),
+    Gap("data.long_value_col", _is_not(None), _REMOVE),
+    Gap("time_components.enabled", _is(True), "add holiday columns to the data file and the formula"),
+    Gap("time_components.holidays.enabled", _is(True), "add holiday columns to the data file and the formula"),
+    Gap("transforms.sensitivity.enabled", _is(True), _OFF),
+    Gap("transforms.sensitivity.scenarios[]", _anything, _REMOVE),
+    Gap("fit.method", _is("optimise"), "use fit.method: mcmc"),
+    Gap("fit.optimise.", _anything, "remove the section fit.optimise", written=True),
+    Gap("allocation.scenario", _is("target_efficiency"), "use scenario: max_response"),
+    Gap("allocation.target_value", _is_not(None), _REMOVE),
+    Gap("allocation.objective.risk.type", _is_not("mean"), "use type: mean"),
+    Gap("allocation.objective.risk.lambda", _anything, _REMOVE, written=True),
+    Gap("allocation.objective.risk.quantile", _anything, _REMOVE, written=True),
+    Gap("allocation.scenarios[]", _anything, "run one config per budget"),
+    Gap("allocation.level", _is_not("population"), "use level: population"),
+    Gap("allocation.hold_weak", _is(True), _OFF),
+    Gap("forecast.enabled", _is(True), _OFF),
+    Gap("diagnostics.waivers[]", _anything, _REMOVE),
+    Gap("diagnostics.model_selection.moment_match", _is(True), _OFF),
+    Gap("diagnostics.model_selection.reloo", _is(True), _OFF),
+    Gap("diagnostics.time_series_selection.enabled", _is(True), _OFF),
+    Gap("diagnostics.time_series_selection.save_png", _is(True), _REMOVE, written=True),
+    Gap("diagnostics.time_series_selection.save_pointwise", _is(True), _REMOVE, written=True),
+    Gap("diagnostics.identifiability.enabled", _is(True), _REMOVE, written=True),
+    Gap("diagnostics.identifiability.media_terms", _anything, _REMOVE, written=True),
+    Gap("diagnostics.identifiability.baseline_terms", _anything, _REMOVE, written=True),
+    Gap("diagnostics.identifiability.baseline_regex", _anything, _REMOVE, written=True),
+    Gap("diagnostics.identifiability.abs_corr_warn", _anything, _REMOVE, written=True),
+    Gap("diagnostics.identifiability.abs_corr_fail", _anything, _REMOVE, written=True),
+    Gap("outputs.decomp_top_n", _anything, _REMOVE, written=True),
+    Gap("outputs.save_transform_sensitivity_summary_csv", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_transform_sensitivity_parameters_csv", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_transform_assumptions_txt", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_allocator_png", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_decomp_csv", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_decomp_png", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_predictor_risk_register_csv", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_fit_png", _is(True), _REMOVE, written=True),
+    Gap("outputs.save_diagnostics_png", _is(True), _REMOVE, written=True),
+    Gap("security.allow_unsafe_formula", _is(True), _OFF),
+)
+
+
+def _place(path: KeyPath, gap: Gap) -> KeyPath:
+    """Where to report: the key itself, or the list or section that the gap covers as a whole."""
+    key = gap.key.removesuffix(".").removesuffix("[]")
+    return next(path[:length] for length in range(1, len(path) + 1) if general(path[:length]) == key)
+
+
+def _asked(config: Config, written: Collection[str] | None) -> Iterator[tuple[KeyPath, object, Gap]]:
+    """Leaves that ask for a missing feature; `written` None stands for a file that writes every key."""
+    for path, value in leaves(config):
+        for gap in GAPS:
+            explicit = written is None or not gap.written or dotted(path) in written
+            if gap.covers(general(path)) and explicit and gap.when(value):
+                yield path, value, gap
+
+
+def check_available(loaded: LoadedConfig) -> None:
+    """Refuse a config that asks for something this version does not do.
+
+    Raises:
+        NotAvailableYetError: naming every such key, its line, and what to do instead.
+    """
+    problems: dict[KeyPath, Problem] = {}
+    for path, value, gap in _asked(loaded.config, loaded.explicit):
+        place = _place(path, gap)
+        got = value if place == path else NOTHING
+        problems.setdefault(place, Problem(place, "is not available in this version yet", got, gap.instead))
+    if problems:
+        raise as_error(list(problems.values()), str(loaded.path), loaded.lines, NotAvailableYetError)
+
+
+@cache
+def _default_leaves() -> dict[KeyPath, object]:
+    minimal = {"data": {"path": "data.csv"}, "model": {"formula": "y ~ x"}}
+    return dict(leaves(Config.model_validate(minimal)))
+
+
+def silent_defaults(config: Config) -> frozenset[KeyPath]:
+    """Leaves at their default that a file must leave out, because writing them asks for a missing feature."""
+    defaults = _default_leaves()
+    return frozenset(path for path, value, _ in _asked(config, None) if path in defaults and defaults[path] == value)

@@ -1,0 +1,52 @@
+"""The one Definitions object: assets, jobs and resources of the served catalogue."""
+
+import dagster as dg
+
+from dsam_assets.assets import (
+    diagnostics,
+    interpretation,
+    model_fit,
+    model_selection,
+    optimisation,
+    post_run,
+    pre_run,
+    run_metadata,
+    sources,
+)
+from dsam_assets.assets.jobs import observe, refit
+from resources.catalogue import ConfigCatalogue
+from resources.locations import Locations, data_roots, locations
+from resources.result_store import ResultStore, StoreIOManager
+from resources.stan_resource import StanResource
+
+STAGE_MODULES = (
+    sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, interpretation,
+)  # fmt: skip
+
+
+def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progress: bool = False) -> dg.Definitions:
+    """Definitions over one folder of configs.
+
+    Args:
+        places: where configs, results and Dagster's own files are.
+        roots: folders that configs may read data from; empty for no limit.
+        progress: show a progress bar while sampling.
+    """
+    store = ResultStore(root=places.store)
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(list(STAGE_MODULES)),
+        jobs=[refit, observe],
+        executor=dg.in_process_executor,
+        resources={
+            "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),
+            "store": store,
+            "io_manager": StoreIOManager(store=store),
+            "stan": StanResource(progress=progress),
+        },
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev` and the UI load."""
+    return build_definitions(locations(), roots=tuple(str(root) for root in data_roots()))

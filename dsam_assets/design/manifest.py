@@ -1,0 +1,49 @@
+"""What the design matrix holds, term by term, and the specification in one row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.design.formula import Formula
+from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.design.scaling import INTERCEPT
+
+
+def design_matrix_manifest(matrix: ModelMatrix) -> pd.DataFrame:
+    """One row per design column, in data units."""
+    values = matrix.values
+    return pd.DataFrame(
+        {
+            "term": list(matrix.terms),
+            "role": ["intercept" if term == INTERCEPT else "predictor" for term in matrix.terms],
+            "rows": np.full(len(matrix.terms), len(matrix.response)),
+            "mean": values.mean(axis=0),
+            "sd": values.std(axis=0, ddof=1),
+            "min": values.min(axis=0),
+            "max": values.max(axis=0),
+            "share_zero": (values == 0).mean(axis=0),
+        }
+    )
+
+
+def spec_summary(name: str, kind: str, formula: Formula, matrix: ModelMatrix, frame_rows: int) -> pd.DataFrame:
+    """The model in one row: class, formula, response scale, rows and predictors."""
+    rows, terms = matrix.values.shape
+    return pd.DataFrame(
+        [
+            {
+                "model_name": name,
+                "model_type": kind,
+                "formula": formula.text,
+                "response": matrix.response_name,
+                "response_scale": matrix.response_scale,
+                "rows_in_file": frame_rows,
+                "rows_modelled": rows,
+                "rows_dropped": frame_rows - rows,
+                "dropped_by_column": "; ".join(f"{column}: {count}" for column, count in matrix.dropped.items()),
+                "terms": terms,
+                "rows_per_parameter": rows / (terms + 1),
+            }
+        ]
+    )

@@ -1,0 +1,208 @@
+"""The verdict: all checks of one fit, what they add up to, and what may follow."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from dsam_assets.diagnostics.gate_table import STATUSES, gate_frame, gates_from_frame
+from dsam_assets.diagnostics.thresholds import CONVERGENCE_CHECKS, SAMPLER_CHECKS
+from dsam_assets.errors import GateError
+from dsam_assets.verdict import (
+    GateResult,
+    Gating,
+    Overall,
+    PolicyMode,
+    Reliability,
+    effective_status,
+    overall_status,
+)
+
+
+@dataclass(frozen=True)
+class DiagnosticsReport:
+    """Every judged check of one fit, and what follows from them.
+
+    Attributes:
+        results: one row per check.
+        policy_mode, gating, enforce_publish_gate: the policy they were judged and are enforced under.
+        overall: `fail` if any check fails, else `warn` if any warns, else `pass`; what is not computed counts as warn
+            under explore and as fail otherwise.
+        converged: True when all of R-hat, bulk and tail ESS, divergences and E-BFMI were computed and none fails; False
+            when one fails, was not computed, or is absent; None when all were skipped because they do not apply.
+        reliability: what may be said about anything built on this fit. It depends on the statuses; `gating` only
+            decides whether a bad one is stamped or blocks:
+            `blocked` when `enforce` would halt; otherwise `final` when overall is pass and convergence was shown, and
+            `provisional` for everything else. A point estimate (convergence does not apply) is never final.
+        reasons: why the result is not final, one sentence each; empty when it is.
+    """
+
+    results: tuple[GateResult, ...]
+    policy_mode: PolicyMode
+    gating: Gating
+    enforce_publish_gate: bool
+    overall: Overall
+    converged: bool | None
+    reliability: Reliability
+    reasons: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per check, in the order they were given; `value` is NaN where not computed."""
+        return gate_frame(self.results)
+
+    def find(self, check_id: str) -> GateResult | None:
+        """The row of a check, or None when the report has none."""
+        return next((result for result in self.results if result.check_id == check_id), None)
+
+
+def build_report(
+    results: Iterable[GateResult], mode: PolicyMode, gating: Gating, enforce_publish_gate: bool
+) -> DiagnosticsReport:
+    """Aggregate judged checks into a verdict."""
+    rows = tuple(results)
+    overall, converged = overall_status(rows, mode), convergence_state(rows)
+    halts = bool(halt_reasons(overall, converged, gating, enforce_publish_gate))
+    reliability: Reliability = "blocked" if halts else "final" if overall == "pass" and converged else "provisional"
+    reasons = () if reliability == "final" else _reasons(rows, mode, converged)
+    return DiagnosticsReport(rows, mode, gating, enforce_publish_gate, overall, converged, reliability, reasons)
+
+
+def convergence_state(results: Iterable[GateResult]) -> bool | None:
+    """See `DiagnosticsReport.converged`."""
+    status = {result.check_id: result.status for result in results}
+    states = [status.get(check_id, "not_computed") for check_id in CONVERGENCE_CHECKS]
+    if all(state == "skipped" for state in states):
+        return None
+    return all(state in ("pass", "warn") for state in states)
+
+
+def halt_reasons(
+    overall: Overall, converged: bool | None, gating: Gating, enforce_publish_gate: bool
+) -> tuple[str, ...]:
+    """Why everything downstream must stop; empty when it may go on.
+
+    `gating: strict` halts on convergence, `enforce_publish_gate: true` on the overall status whatever `gating` is: a
+    key that somebody set to true must not lose its effect through another one.
+    """
+    reasons = []
+    if gating == "strict" and converged is False:
+        reasons.append("the posterior has not been shown to converge (diagnostics.gating: strict)")
+    if enforce_publish_gate and overall == "fail":
+        reasons.append("the overall diagnostics status is fail (diagnostics.enforce_publish_gate: true)")
+    return tuple(reasons)
+
+
+def _reasons(results: Iterable[GateResult], mode: PolicyMode, converged: bool | None) -> tuple[str, ...]:
+    rows = tuple(results)
+    bad = [row for row in rows if effective_status(row.status, mode) in ("fail", "warn")]
+    bad.sort(key=lambda row: effective_status(row.status, mode))
+    reasons = [_sentence(row) for row in bad]
+    if converged is None:
+        reasons.append("Convergence checks do not apply to this fit, so nothing shows that it is reliable.")
+    known = {row.check_id for row in rows}
+    absent = [check_id for check_id in CONVERGENCE_CHECKS if check_id not in known]
+    if absent:
+        reasons.append(f"Convergence checks are absent: {', '.join(absent)}.")
+    return tuple(reasons)
+
+
+def _sentence(row: GateResult) -> str:
+    return f"{row.check_id} ({row.status.replace('_', ' ')}): {row.message}"
+
+
+def enforce(report: DiagnosticsReport) -> None:
+    """Raise `GateError` when the policy says that nothing downstream of this fit may be built."""
+    reasons = halt_reasons(report.overall, report.converged, report.gating, report.enforce_publish_gate)
+    if not reasons:
+        return
+    bad = [row for row in report.results if effective_status(row.status, report.policy_mode) == "fail"]
+    bad = bad or [row for row in report.results if row.status == "not_computed"]
+    advice = dict.fromkeys(row.advice for row in bad if row.advice)
+    raise GateError(
+        f"A quality gate halts this run: {' and '.join(reasons)}.",
+        where="diagnostics_report",
+        got="; ".join(_sentence(row) for row in bad) or "no convergence checks at all",
+        wanted=f"no failing check under diagnostics.policy_mode: {report.policy_mode}",
+        fix=" ".join(advice) or "Compute the convergence checks before building on this fit.",
+    )
+
+
+def summary_text(report: DiagnosticsReport) -> str:
+    """Text of `diagnostics_summary.txt`: overall status, counts by status, and what to do about what does not pass."""
+    counts = Counter(row.status for row in report.results)
+    lines = [
+        f"overall_status: {report.overall}",
+        f"policy_mode: {report.policy_mode}",
+        f"gating: {report.gating}",
+        f"converged: {_word(report.converged)}",
+        f"reliability: {report.reliability}",
+        *(f"{status}: {counts[status]}" for status in STATUSES),
+    ]
+    bad = [row for row in report.results if row.status in ("fail", "not_computed", "warn")]
+    for row in sorted(bad, key=lambda row: ("fail", "not_computed", "warn").index(row.status)):
+        lines += ["", f"[{row.status}] {row.gate} {row.check_id}: {row.message}", f"  rule: {row.threshold}"]
+        lines += [f"  do this: {row.advice}"] if row.advice else []
+    return "\n".join([*lines, "", "Passing checks show that the computation is sound; they do not show causality.", ""])
+
+
+def _word(value: bool | None) -> str:
+    return "does not apply" if value is None else str(value).lower()
+
+
+def convergence_json(report: DiagnosticsReport) -> dict[str, Any]:
+    """Content of `convergence_report.json`.
+
+    `converged` is true only when every convergence check was computed and none fails, false when one fails or is
+    missing, null when they do not apply. `computed` says whether all of them have a value.
+    """
+    rows = [row for row in report.results if row.check_id in SAMPLER_CHECKS]
+    values = {row.check_id: row.value for row in rows}
+    return {
+        "converged": report.converged,
+        "computed": all(values.get(check_id) is not None for check_id in CONVERGENCE_CHECKS),
+        "policy_mode": report.policy_mode,
+        "gating": report.gating,
+        "convergence_checks": list(CONVERGENCE_CHECKS),
+        "checks": [_check_json(row) for row in rows],
+    }
+
+
+def pareto_k_json(report: DiagnosticsReport, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Content of `pareto_k_summary.json`.
+
+    `ok` is true when the largest Pareto k was computed and is not above the warning threshold, false when it is, null
+    when it was not computed.
+
+    Args:
+        report: the verdict.
+        counts: rows per Pareto-k band, from the LOO result.
+    """
+    row = report.find("loo_pareto_k")
+    computed = row is not None and row.value is not None
+    return {
+        "ok": row.status == "pass" if row is not None and computed else None,
+        "computed": computed,
+        "counts": None if counts is None else dict(counts),
+        "check": None if row is None else _check_json(row),
+    }
+
+
+def _check_json(row: GateResult) -> dict[str, Any]:
+    return {**asdict(row), "value": _json_number(row.value), "computed": row.value is not None}
+
+
+def _json_number(value: float | None) -> float | str | None:
+    """JSON has no infinity; a text says more than a null, which would read as not computed."""
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def report_from_frame(
+    frame: pd.DataFrame, mode: PolicyMode, gating: Gating, enforce_publish_gate: bool
+) -> DiagnosticsReport:
+    """Rebuild a report from its stored table; raises as `gates_from_frame`."""
+    return build_report(gates_from_frame(frame), mode, gating, enforce_publish_gate)

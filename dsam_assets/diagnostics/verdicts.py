@@ -1,0 +1,63 @@
+"""From the evidence of a fit to its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates
+from dsam_assets.diagnostics.gate_table import gates_from_frame
+from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
+from dsam_assets.diagnostics.rows import not_computed
+from dsam_assets.diagnostics.thresholds import CHECKS
+from dsam_assets.verdict import GateResult
+
+if TYPE_CHECKING:
+    from dsam_assets.fit.draws import Draws
+
+DISABLED = "diagnostics.enabled is false"
+
+
+def verdict_of_fit(
+    draws: Draws, pre_run_checks: pd.DataFrame, loo: Mapping[str, pd.DataFrame], section: Any
+) -> DiagnosticsReport:
+    """Judge a fit.
+
+    Args:
+        draws: the posterior.
+        pre_run_checks: the P0 rows, as stored.
+        loo: tables `loo_summary` and, when it was computed, `loo_pointwise`.
+        section: the config's `diagnostics` section.
+
+    Returns:
+        The report. With `diagnostics.enabled: false` every check is `not_computed`, which is never a pass.
+    """
+    mode = section.policy_mode
+    rows: tuple[GateResult, ...]
+    if section.enabled:
+        prefit = gates_from_frame(pre_run_checks)
+        rows = (*prefit, *sampler_gates(draws, mode), loo_gate(loo, section.model_selection))
+    else:
+        rows = tuple(not_computed(check_id, mode, DISABLED) for check_id in CHECKS if check_id != "loo_pareto_k")
+        rows = (*rows, _loo_not_computed(section.model_selection, DISABLED))
+    return build_report(rows, mode, section.gating, section.enforce_publish_gate)
+
+
+def loo_gate(loo: Mapping[str, pd.DataFrame], section: Any) -> GateResult:
+    """g6 from the stored LOO tables."""
+    summary, pointwise = loo["loo_summary"].iloc[0], loo.get("loo_pointwise")
+    if pointwise is None:
+        return _loo_not_computed(section, str(summary["reason"]))
+    return pareto_k_gate(
+        pointwise["pareto_k"].to_numpy(dtype=np.float64),
+        warn=section.pareto_k_warn,
+        fail=section.pareto_k_fail,
+        n_rows=int(summary["n_rows"]),
+    )
+
+
+def _loo_not_computed(section: Any, reason: str) -> GateResult:
+    return pareto_k_gate(None, warn=section.pareto_k_warn, fail=section.pareto_k_fail, reason=reason)

@@ -1,0 +1,135 @@
+"""What a run folder holds: artefact → stage → file, and layout → folder.
+
+The single place that names artefact files and stage folders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal[
+    "run_metadata", "pre_run", "model_fit", "post_run", "diagnostics", "model_selection", "optimisation", "forecast",
+    "interpretation",
+]  # fmt: skip
+Layout = Literal["staged", "flat", "stage_gated"]
+
+STAGED_FOLDERS: dict[Stage, str] = {
+    "run_metadata": "00_run_metadata",
+    "pre_run": "10_pre_run",
+    "model_fit": "20_model_fit",
+    "post_run": "30_post_run",
+    "diagnostics": "40_diagnostics",
+    "model_selection": "50_model_selection",
+    "optimisation": "60_optimisation",
+    "forecast": "70_forecast",
+    "interpretation": "80_interpretation",
+}
+STAGE_GATED_FOLDERS: dict[Stage, str] = {
+    "run_metadata": "00_run_metadata",
+    "pre_run": "10_pre_diagnostics",
+    "model_fit": "20_model_fit",
+    "post_run": "30_model_assessment",
+    "diagnostics": "50_diagnostics",
+    "model_selection": "50_diagnostics",
+    "optimisation": "70_optimisation",
+    "forecast": "70_optimisation",
+    "interpretation": "80_interpretation",
+}
+
+Condition = Literal["always", "log_response", "loo_pointwise"]
+MANIFEST = "run_manifest.json"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file of a run folder.
+
+    Attributes:
+        file: its name.
+        asset: the asset that it comes from.
+        member: the file that this asset keeps in the store.
+        stage: its stage.
+        switch: name of the `outputs` key that turns it off, or `None` for files that are always written.
+        condition: when it applies.
+    """
+
+    file: str
+    asset: str
+    member: str
+    stage: Stage
+    switch: str | None = None
+    condition: Condition = "always"
+
+
+ARTEFACTS: tuple[Artefact, ...] = (
+    Artefact("config.original.yaml", "resolved_config", "config.original.yaml", "run_metadata"),
+    Artefact("config.resolved.yaml", "resolved_config", "config.resolved.yaml", "run_metadata"),
+    Artefact("session_info.txt", "session_info", "session_info.txt", "run_metadata", "save_session_info_txt"),
+    Artefact(
+        "design_matrix_manifest.csv", "design_matrix_manifest", "design_matrix_manifest.csv", "pre_run",
+        "save_design_matrix_manifest_csv",
+    ),
+    Artefact("data_dictionary.csv", "data_dictionary", "data_dictionary.csv", "pre_run", "save_data_dictionary_csv"),
+    Artefact("spec_summary.csv", "spec_summary", "spec_summary.csv", "pre_run", "save_spec_summary_csv"),
+    Artefact("vif_report.csv", "vif_report", "vif_report.csv", "pre_run", "save_vif_report_csv"),
+    Artefact("prior_table.csv", "prior_table", "prior_table.csv", "pre_run"),
+    Artefact("model.nc", "posterior", "model.nc", "model_fit", "save_model"),
+    Artefact("posterior.nc", "posterior", "posterior.nc", "model_fit", "save_posterior"),
+    Artefact("fit_metrics_by_group.csv", "fit_metrics", "fit_metrics.csv", "model_fit", "save_fitted_csv"),
+    Artefact("observed.csv", "observed", "observed.csv", "post_run", "save_observed_csv"),
+    Artefact("observed_kpi.csv", "observed", "observed_kpi.csv", "post_run", "save_observed_csv", "log_response"),
+    Artefact("fitted.csv", "fitted", "fitted.csv", "post_run", "save_fitted_csv"),
+    Artefact("fitted_kpi.csv", "fitted", "fitted_kpi.csv", "post_run", "save_fitted_csv", "log_response"),
+    Artefact(
+        "posterior_summary.csv", "posterior_summary", "posterior_summary.csv", "post_run",
+        "save_posterior_summary_csv",
+    ),
+    Artefact(
+        "chain_diagnostics.txt", "chain_diagnostics", "chain_diagnostics.txt", "diagnostics",
+        "save_chain_diagnostics_txt",
+    ),
+    Artefact("residuals.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv"),
+    Artefact(
+        "diagnostics_report.csv", "diagnostics_report", "diagnostics_report.csv", "diagnostics",
+        "save_diagnostics_report_csv",
+    ),
+    Artefact(
+        "diagnostics_summary.txt", "diagnostics_report", "diagnostics_summary.txt", "diagnostics",
+        "save_diagnostics_summary_txt",
+    ),
+    Artefact("convergence_report.json", "diagnostics_report", "convergence_report.json", "diagnostics"),
+    Artefact("pareto_k_summary.json", "diagnostics_report", "pareto_k_summary.json", "diagnostics"),
+    Artefact("loo_summary.csv", "loo", "loo_summary.csv", "model_selection", "save_model_selection_csv"),
+    Artefact(
+        "loo_pointwise.csv", "loo", "loo_pointwise.csv", "model_selection", "save_model_selection_pointwise_csv",
+        "loo_pointwise",
+    ),
+    *(
+        Artefact(f"{name}.csv", "allocation", f"{name}.csv", "optimisation", "save_allocator_csv")
+        for name in (
+            "budget_summary", "budget_allocation", "budget_diagnostics", "budget_response_curves",
+            "budget_response_points", "budget_roi_cpa", "budget_impact",
+        )
+    ),
+    Artefact(
+        "budget_optimisation.json", "allocation", "budget_optimisation.json", "optimisation", "save_allocator_json"
+    ),
+)  # fmt: skip
+
+ASSET_STAGES: dict[str, Stage] = {
+    "resolved_config": "run_metadata",
+    "session_info": "run_metadata",
+    "model_frame": "pre_run",
+    "design_matrix": "pre_run",
+    "prior_table": "pre_run",
+    "pre_run_checks": "pre_run",
+    **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
+}
+
+
+def folder(stage: Stage, layout: Layout) -> str:
+    """Folder of a stage under a layout; empty for `flat`."""
+    if layout == "flat":
+        return ""
+    return (STAGED_FOLDERS if layout == "staged" else STAGE_GATED_FOLDERS)[stage]

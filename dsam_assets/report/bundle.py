@@ -1,0 +1,56 @@
+"""Which files make up a run folder, and its manifest. Pure: it plans, it does not write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, Artefact, Layout, Stage, folder
+
+MODEL_FILE = "model.nc"
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file of a run folder: where it goes and where it comes from."""
+
+    path: str
+    artefact: Artefact
+
+
+def plan_files(outputs: Any, stored: Mapping[str, Mapping[str, Any]], *, log_response: bool) -> tuple[PlannedFile, ...]:
+    """The files that this run's switches and results call for.
+
+    Args:
+        outputs: the config's `outputs` section.
+        stored: asset → its stored files; an asset that was not made is absent.
+        log_response: whether the response is modelled on the log scale.
+    """
+    planned = []
+    for artefact in ARTEFACTS:
+        if artefact.switch is not None and not getattr(outputs, artefact.switch):
+            continue
+        if artefact.condition == "log_response" and not log_response:
+            continue
+        if not _is_stored(artefact, stored):
+            continue
+        planned.append(PlannedFile(join(artefact.stage, outputs.layout, artefact.file), artefact))
+    return tuple(planned)
+
+
+def _is_stored(artefact: Artefact, stored: Mapping[str, Mapping[str, Any]]) -> bool:
+    if artefact.file == MODEL_FILE:
+        return {"posterior", "design_matrix", "resolved_config"} <= set(stored)
+    return artefact.member in stored.get(artefact.asset, {})
+
+
+def join(stage: Stage, layout: Layout, file: str) -> str:
+    """Path of a file below the run folder."""
+    return "/".join(part for part in (folder(stage, layout), file) if part)
+
+
+def recognised_names(layouts: tuple[Layout, ...] = ("staged", "flat", "stage_gated")) -> frozenset[str]:
+    """Every path that a run folder may hold, under any layout."""
+    names = {join(artefact.stage, layout, artefact.file) for artefact in ARTEFACTS for layout in layouts}
+    return frozenset(names | {MANIFEST})

@@ -1,0 +1,188 @@
+"""The schemas of all published tables, by table name."""
+
+from __future__ import annotations
+
+from dsam_assets.tables import Column, Table
+
+ROW = Column("row", "integer", "position", "0-based position in the data file", at_least=0)
+DATE = Column("date", "date", "date", "date of the row", required=False)
+TERM = Column("term", "text", "name", "design column, by R's name")
+PARAMETER = Column("parameter", "text", "name", "coefficient, by R's name, or noise_sd")
+MODEL = "response on the model scale"
+STATUS = ("pass", "warn", "fail", "skipped", "not_computed")
+
+
+def number(name: str, unit: str, description: str, **rules: object) -> Column:
+    return Column(name, "number", unit, description, **rules)  # type: ignore[arg-type]
+
+
+def text(name: str, description: str, **rules: object) -> Column:
+    return Column(name, "text", "text", description, **rules)  # type: ignore[arg-type]
+
+
+def count(name: str, description: str, **rules: object) -> Column:
+    return Column(name, "integer", "count", description, at_least=0, **rules)  # type: ignore[arg-type]
+
+
+def _quantiles(unit: str, *names: tuple[str, str]) -> tuple[Column, ...]:
+    return tuple(number(name, unit, f"{share} quantile over draws") for name, share in names)
+
+
+FITTED_COLUMNS = (
+    ROW,
+    DATE,
+    number("fitted", "response", "mean over draws"),
+    number("sd", "response", "standard deviation over draws", at_least=0),
+    *_quantiles("response", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
+    text("conversion_method", "how draws reached this scale"),
+)
+OBSERVED_COLUMNS = (
+    ROW,
+    DATE,
+    number("observed", "response", "observed response"),
+    text("conversion_method", "how values reached this scale"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "design_matrix_manifest",
+            "one design column",
+            (
+                TERM,
+                Column("role", "text", "text", "intercept or predictor", one_of=("intercept", "predictor")),
+                count("rows", "modelled rows"),
+                number("mean", "data units", "mean over modelled rows"),
+                number("sd", "data units", "sample standard deviation", nullable=True, at_least=0),
+                number("min", "data units", "smallest value"),
+                number("max", "data units", "largest value"),
+                number("share_zero", "share", "share of rows that are zero", at_least=0, at_most=1),
+            ),
+            unique=("term",),
+        ),
+        Table(
+            "data_dictionary",
+            "one column of the data",
+            (
+                text("term", "column name"),
+                text("unit", "unit of measurement"),
+                text("cadence", "how often it is measured"),
+                text("source", "where it comes from"),
+                text("transform", "what was done to it"),
+                text("rationale", "why it is in the model"),
+                Column("in_formula", "flag", "true/false", "whether the formula uses it"),
+            ),
+            unique=("term",),
+        ),
+        Table(
+            "spec_summary",
+            "the model",
+            (
+                text("model_name", "model.name"),
+                text("model_type", "model class"),
+                text("formula", "the formula as written"),
+                text("response", "KPI column"),
+                Column("response_scale", "text", "text", "scale of the likelihood", one_of=("identity", "log")),
+                count("rows_in_file", "rows of the data file"),
+                count("rows_modelled", "rows that are modelled"),
+                count("rows_dropped", "rows dropped for missing values"),
+                text("dropped_by_column", "missing values by column"),
+                count("terms", "coefficients"),
+                number("rows_per_parameter", "rows", "modelled rows per parameter", at_least=0),
+            ),
+        ),
+        Table(
+            "vif_report",
+            "one predictor",
+            (
+                TERM,
+                number("vif", "ratio", "variance inflation factor 1/(1−R²); infinite when collinear", nullable=True),
+                number("tolerance", "share", "1/VIF", nullable=True, at_least=0),
+                Column("level", "text", "text", "severity", one_of=("ok", "moderate", "high", "not_computed")),
+                text("note", "why a value is missing or infinite"),
+            ),
+            unique=("term",),
+        ),
+        Table(
+            "prior_table",
+            "one parameter",
+            (
+                PARAMETER,
+                text("description", "what the parameter is"),
+                Column("family", "text", "text", "prior family", one_of=("normal", "lognormal_ms")),
+                number("mean", "data units", "prior mean"),
+                number("sd", "data units", "prior standard deviation", at_least=0),
+                number("lower", "data units", "lower bound"),
+                number("upper", "data units", "upper bound"),
+                Column("is_default", "flag", "true/false", "whether the prior is the default"),
+                Column("boundary_is_default", "flag", "true/false", "whether the boundary is the default"),
+                number("scaled_mean", "Stan's scale", "prior mean as Stan sees it"),
+                number("scaled_sd", "Stan's scale", "prior standard deviation as Stan sees it", at_least=0),
+                number("scaled_lower", "Stan's scale", "lower bound as Stan sees it"),
+                number("scaled_upper", "Stan's scale", "upper bound as Stan sees it"),
+            ),
+            unique=("parameter",),
+        ),
+        Table(
+            "fit_metrics",
+            "one metric of in-sample fit",
+            (
+                text("group", "group, or all"),
+                Column("metric", "text", "text", "r2, rmse or smape", one_of=("r2", "rmse", "smape")),
+                number("mean", "metric", "mean over draws"),
+                *_quantiles("metric", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
+                count("rows", "rows"),
+            ),
+        ),
+        Table(
+            "posterior_summary",
+            "one parameter",
+            (
+                PARAMETER,
+                number("mean", "data units, model scale", "posterior mean"),
+                number("sd", "data units, model scale", "posterior standard deviation", at_least=0),
+                *_quantiles(
+                    "data units, model scale",
+                    ("q025", "2.5 %"), ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %"), ("q975", "97.5 %"),
+                ),
+                number("share_positive", "share", "share of draws above zero", at_least=0, at_most=1),
+            ),
+            unique=("parameter",),
+        ),
+        Table("observed", "one modelled row, model scale", OBSERVED_COLUMNS),
+        Table("observed_kpi", "one modelled row, KPI scale", OBSERVED_COLUMNS),
+        Table("fitted", "one modelled row, model scale", FITTED_COLUMNS),
+        Table("fitted_kpi", "one modelled row, KPI scale", FITTED_COLUMNS),
+        Table(
+            "residuals",
+            "one modelled row",
+            (
+                ROW,
+                DATE,
+                number("observed", MODEL, "observed response"),
+                number("fitted", MODEL, "posterior mean of the linear predictor"),
+                number("residual", MODEL, "observed − fitted"),
+            ),
+        ),
+        Table(
+            "diagnostics_report",
+            "one check",
+            (
+                text("gate", "g1…g7, or p0/p1"),
+                text("check_id", "check, by the specification's name"),
+                Column("phase", "text", "text", "P0 before the fit, P1 after", one_of=("P0", "P1")),
+                Column("severity", "text", "text", "priority", one_of=("critical", "important")),
+                text("metric", "name of the number"),
+                number("value", "metric", "the number; missing when not computed", nullable=True),
+                text("threshold", "the rule"),
+                Column("status", "text", "text", "the judgement", one_of=STATUS),
+                text("subject", "what the number is about"),
+                text("message", "one sentence"),
+                text("advice", "what to do about it"),
+            ),
+            unique=("check_id",),
+        ),
+    )
+}  # fmt: skip
+TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)

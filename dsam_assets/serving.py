@@ -1,0 +1,59 @@
+"""Serving a folder of configs: registering its markets and starting the Dagster UI."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dsam_assets.errors import ConfigError
+
+
+def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], list[str]]:
+    """Make the registered markets those of the folder.
+
+    Returns:
+        Markets added, markets removed, and messages about configs whose name cannot be a market.
+    """
+    import dagster as dg
+
+    from dsam_assets.config.load import market_key
+    from resources.catalogue import config_files
+    from resources.locations import locations, prepare_dagster_home
+
+    places = locations(configs)
+    if not places.configs.is_dir():
+        raise ConfigError("The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS.")
+    wanted, refused = [], []
+    for path in config_files(places.configs).values():
+        try:
+            wanted.append(market_key(path))
+        except ConfigError as error:
+            refused.append(str(error))
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(places.dagster_home))) as instance:
+        present = set(instance.get_dynamic_partitions("market"))
+        added, removed = sorted(set(wanted) - present), sorted(present - set(wanted))
+        if added:
+            instance.add_dynamic_partitions("market", added)
+        for name in removed:
+            instance.delete_dynamic_partition("market", name)
+    return added, removed, refused
+
+
+def serve(configs: Path | None, port: int) -> int:
+    """Start Dagster's UI and daemon on the loopback interface; returns when they end."""
+    from resources.locations import locations
+
+    sync_markets(configs)
+    places = locations(configs)
+    environment = {**os.environ, "DAGSTER_HOME": str(places.dagster_home), "DSAM_CONFIGS": str(places.configs)}
+    command = [
+        sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port),
+        "-m", "dsam_assets.definitions",
+    ]  # fmt: skip
+    print(f"Dagster UI: http://127.0.0.1:{port} (stop with Ctrl-C); markets: {places.configs}", flush=True)
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0

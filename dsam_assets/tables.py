@@ -1,0 +1,100 @@
+"""Schemas of tables as data: one description serves validation, the UI's column catalogue and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from dsam_assets.errors import DataError
+
+Kind = Literal["text", "number", "integer", "flag", "date"]
+
+DTYPES: dict[Kind, str | None] = {"text": None, "number": "float64", "integer": "int64", "flag": "bool", "date": None}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, kind of value, unit and meaning, and the rules that its values keep."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    nullable: bool = False
+    required: bool = True
+    at_least: float | None = None
+    at_most: float | None = None
+    one_of: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, what one row is, and its columns; further columns are refused unless `open` is set."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+    unique: tuple[str, ...] = ()
+    open: bool = False
+
+
+def pandera_schema(table: Table) -> Any:
+    """The table as a pandera schema."""
+    import pandera.pandas as pa
+
+    return pa.DataFrameSchema(
+        {column.name: _pandera_column(column) for column in table.columns},
+        strict=not table.open,
+        unique=list(table.unique) or None,
+        name=table.name,
+        description=table.row,
+    )
+
+
+def _pandera_column(column: Column) -> Any:
+    import pandera.pandas as pa
+
+    checks = []
+    if column.at_least is not None:
+        checks.append(pa.Check.ge(column.at_least))
+    if column.at_most is not None:
+        checks.append(pa.Check.le(column.at_most))
+    if column.one_of is not None:
+        checks.append(pa.Check.isin(list(column.one_of)))
+    if column.kind == "date":
+        checks.append(pa.Check(pd.api.types.is_datetime64_any_dtype, name="is_date", error="not a date column"))
+    dtype = None if column.nullable and column.kind in ("integer", "flag") else DTYPES[column.kind]
+    return pa.Column(
+        dtype, checks, nullable=column.nullable, required=column.required, description=column.description
+    )
+
+
+def validate(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Check a frame against its table; all violations come back in one message.
+
+    Raises:
+        DataError: names table, columns, rules, and the first offending rows and values.
+    """
+    from pandera.errors import SchemaErrors
+
+    try:
+        pandera_schema(table).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases
+        shown = "; ".join(_violation(row) for row in cases.head(5).to_dict("records"))
+        more = f"; and {len(cases) - 5} more" if len(cases) > 5 else ""
+        raise DataError(
+            f"The table {table.name} breaks its schema in {len(cases)} places.",
+            where=table.name,
+            got=shown + more,
+            fix="This is a defect of the step that made the table, or of the stored file; rebuild it and report it.",
+        ) from error
+    return frame
+
+
+def _violation(case: dict[str, Any]) -> str:
+    place = "" if pd.isna(case["index"]) else f" row {case['index']}"
+    return f"{case['column'] or 'table'}{place}: {case['check']}, found {case['failure_case']}"

@@ -1,0 +1,48 @@
+"""The folder of configs that the markets are: one YAML file, one partition."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dsam_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dsam_assets.config.load import LoadedConfig
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def config_files(folder: Path) -> dict[str, Path]:
+    """Market key → config file, for every YAML file directly in the folder."""
+    found = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and path.is_file())
+    return {path.stem: path for path in found}
+
+
+class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Finds and loads the configs of a folder.
+
+    `data_roots` limits what the configs may read; empty means no limit (a person running their own file).
+    """
+
+    folder: str
+    data_roots: list[str] = []
+
+    def path(self, market: str) -> Path:
+        """The market's config file; raises `ConfigError` when there is none."""
+        files = config_files(Path(self.folder))
+        if market not in files:
+            raise ConfigError(
+                f"There is no config for market {market}.",
+                where=self.folder,
+                got="configs for " + (", ".join(files) or "no market"),
+                fix="Add the file, or run `dsam sync` to drop markets whose config is gone.",
+            )
+        return files[market]
+
+    def load(self, market: str) -> "LoadedConfig":
+        """The market's config, checked against schema, rules and availability."""
+        from dsam_assets.preflight import load_checked
+
+        roots = tuple(Path(root) for root in self.data_roots) or None
+        return load_checked(self.path(market), data_roots=roots)

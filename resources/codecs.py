@@ -1,0 +1,263 @@
+"""How an asset's value becomes files, and files become the value again.
+
+A codec turns a value into named bytes. Same value, same bytes: the hash of the bytes is the asset's data version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Files = dict[str, bytes]
+Read = Callable[[str], bytes]
+
+SPREADSHEET_TRIGGERS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Codec(Protocol):
+    """Two inverse functions between a value and its files."""
+
+    def encode(self, asset: str, value: Any) -> Files: ...
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any: ...
+
+
+def fingerprint(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over names and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """UTF-8 CSV with floats that round-trip; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    guarded = frame.copy(deep=False)
+    for column in frame.columns:
+        if frame[column].dtype == object:
+            guarded[column] = frame[column].map(_guard)
+    return guarded.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _guard(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(SPREADSHEET_TRIGGERS):
+        return "'" + value
+    return value
+
+
+def json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@dataclass(frozen=True)
+class TableCodec:
+    """One data frame: parquet for machines and, unless it is bulk data, CSV for people."""
+
+    csv: bool = True
+
+    def encode(self, asset: str, value: pd.DataFrame) -> Files:
+        files = {f"{asset}.parquet": parquet_bytes(value)}
+        return files | {f"{asset}.csv": csv_bytes(value)} if self.csv else files
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> pd.DataFrame:
+        return read_parquet(read(f"{asset}.parquet"))
+
+
+def read_parquet(content: bytes) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(content))
+
+
+@dataclass(frozen=True)
+class TablesCodec:
+    """A mapping of names to data frames."""
+
+    def encode(self, asset: str, value: Mapping[str, pd.DataFrame]) -> Files:
+        codec = TableCodec()
+        return {name: content for table, frame in value.items() for name, content in codec.encode(table, frame).items()}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> dict[str, pd.DataFrame]:
+        suffix = ".parquet"
+        return {name.removesuffix(suffix): read_parquet(read(name)) for name in names if name.endswith(suffix)}
+
+
+@dataclass(frozen=True)
+class JsonCodec:
+    """A JSON document."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        return {f"{asset}.json": json_bytes(value)}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        return json.loads(read(f"{asset}.json"))
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """A mapping of file names to text."""
+
+    def encode(self, asset: str, value: Mapping[str, str]) -> Files:
+        return {name: text.encode() for name, text in value.items()}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> dict[str, str]:
+        return {name: read(name).decode() for name in names}
+
+
+@dataclass(frozen=True)
+class MatrixCodec:
+    """A model matrix: its columns as parquet (`x0`, `x1`, … since terms may have any name), its facts as JSON."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        import pandas as pd
+
+        columns = {"row": value.rows, "response": value.response, "offset": value.offset}
+        columns |= {f"x{position}": value.values[:, position] for position in range(len(value.terms))}
+        facts = {
+            "terms": list(value.terms),
+            "response_name": value.response_name,
+            "response_scale": value.response_scale,
+            "dropped": dict(value.dropped),
+        }
+        return {f"{asset}.parquet": parquet_bytes(pd.DataFrame(columns)), f"{asset}.json": json_bytes(facts)}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        import numpy as np
+
+        from dsam_assets.design.matrix import ModelMatrix
+
+        frame, facts = read_parquet(read(f"{asset}.parquet")), json.loads(read(f"{asset}.json"))
+        values = np.empty((len(frame), len(facts["terms"])))
+        for position in range(len(facts["terms"])):
+            values[:, position] = frame[f"x{position}"]
+        arrays = {"rows": frame["row"], "response": frame["response"], "offset": frame["offset"]}
+        columns = {name: column.to_numpy() for name, column in arrays.items()}
+        return ModelMatrix(values=values, **columns, **{**facts, "terms": tuple(facts["terms"])})
+
+
+@dataclass(frozen=True)
+class DrawsCodec:
+    """Posterior draws as netCDF that ArviZ and xarray open."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        from dsam_assets.fit.draws import to_container
+
+        return {f"{asset}.nc": netcdf_bytes(to_container(value))}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        from dsam_assets.fit.draws import from_container
+
+        return from_container(read_netcdf(read(f"{asset}.nc")))
+
+
+def netcdf_bytes(tree: Any) -> bytes:
+    """An xarray DataTree as netCDF-4 bytes."""
+    return bytes(tree.to_netcdf(engine="h5netcdf"))
+
+
+def read_netcdf(content: bytes) -> Any:
+    import xarray as xr
+
+    return xr.open_datatree(io.BytesIO(content), engine="h5netcdf").load()
+
+
+@dataclass(frozen=True)
+class ReportCodec:
+    """The verdict: its table, its text, its machine-readable reports, and what is needed to rebuild it."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        from dsam_assets.diagnostics import report
+
+        policy = {
+            "mode": value.policy_mode,
+            "gating": value.gating,
+            "enforce_publish_gate": value.enforce_publish_gate,
+        }
+        return {
+            **TableCodec().encode(asset, value.to_frame()),
+            "diagnostics_summary.txt": report.summary_text(value).encode(),
+            "convergence_report.json": json_bytes(report.convergence_json(value)),
+            "pareto_k_summary.json": json_bytes(report.pareto_k_json(value)),
+            "policy.json": json_bytes(policy),
+        }
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        from dsam_assets.diagnostics.report import report_from_frame
+
+        return report_from_frame(read_parquet(read(f"{asset}.parquet")), **json.loads(read("policy.json")))
+
+
+@dataclass(frozen=True)
+class SliceCodec:
+    """A slice of the config as JSON; infinite bounds are written as the config writes them."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        return {_slice_file(asset): json_bytes(_infinities(value.model_dump(mode="json", by_alias=True)))}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        from dsam_assets.config.slices import SLICES
+
+        name = asset.rpartition("/")[2]
+        return SLICES[name].model_validate(json.loads(read(_slice_file(asset))))
+
+
+def _slice_file(asset: str) -> str:
+    return f"{asset.replace('/', '.')}.json"
+
+
+def _infinities(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _infinities(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_infinities(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return ".Inf" if value > 0 else "-.Inf"
+    return value
+
+
+@dataclass(frozen=True)
+class DocumentTablesCodec:
+    """Tables with one JSON document that holds them and their reliability stamp."""
+
+    document: str
+
+    def encode(self, asset: str, value: Any) -> Files:
+        return {**TablesCodec().encode(asset, value.tables), self.document: json_bytes(value.document())}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        return json.loads(read(self.document))
+
+
+CODECS: dict[str, Codec] = {
+    "table": TableCodec(),
+    "bulk_table": TableCodec(csv=False),
+    "tables": TablesCodec(),
+    "json": JsonCodec(),
+    "text": TextCodec(),
+    "matrix": MatrixCodec(),
+    "draws": DrawsCodec(),
+    "report": ReportCodec(),
+    "slice": SliceCodec(),
+    "allocation": DocumentTablesCodec("budget_optimisation.json"),
+}

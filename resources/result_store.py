@@ -1,0 +1,36 @@
+"""Dagster's side of the result store: the resource and the IO manager."""
+
+from typing import Any
+
+import dagster as dg
+
+from resources.codecs import CODECS
+from resources.store import Encoded, Store
+
+
+class ResultStore(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where results are kept: a local folder or any fsspec URL."""
+
+    root: str
+
+    def open(self) -> Store:
+        return Store(self.root)
+
+
+class StoreIOManager(dg.ConfigurableIOManager):
+    """Writes an asset's files and record, and reads them back with their checksums verified."""
+
+    store: ResultStore
+
+    def handle_output(self, context: dg.OutputContext, obj: Encoded) -> None:
+        if obj.files is not None:
+            self.store.open().write(context.partition_key, obj.record, obj.files)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        store, market = self.store.open(), context.partition_key
+        asset = "/".join(context.asset_key.path)
+        record = store.record(market, asset)
+        if record is None:
+            raise dg.Failure(f"{asset} of market {market} has not been materialised yet.", allow_retries=False)
+        codec = CODECS[context.upstream_output.definition_metadata["dsam/codec"]]
+        return codec.decode(asset, tuple(record.files), lambda name: store.read(market, record, name))

@@ -1,0 +1,134 @@
+"""The result store: `<root>/<market>/<stage folder>/<file>`, with one record per asset.
+
+A record says which code and which inputs made an artefact and how its bytes hash. It is written last, so an artefact
+without a matching record is never taken for complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from upath import UPath
+
+from dsam_assets.errors import StoreError
+from dsam_assets.report.artefacts import ASSET_STAGES, folder
+
+RECORDS = ".records"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a stored artefact.
+
+    Attributes:
+        asset: its name.
+        code_version: hash of the code that made it.
+        inputs: data version of each upstream asset when it was made.
+        data_version: hash of its content.
+        files: file name → SHA-256.
+        metadata: numbers shown with it (JSON scalars).
+    """
+
+    asset: str
+    code_version: str
+    inputs: Mapping[str, str]
+    data_version: str
+    files: Mapping[str, str]
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A value with its record and files, on its way to the store; `files` is `None` when the stored ones are reused."""
+
+    value: Any
+    record: Record
+    files: Mapping[str, bytes] | None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Files and records of all markets below one root (a local path or any fsspec URL)."""
+
+    root: str
+
+    def folder_of(self, market: str, asset: str) -> UPath:
+        stage = ASSET_STAGES.get(asset, "run_metadata")
+        return UPath(self.root) / market / folder(stage, "staged")
+
+    def _record_path(self, market: str, asset: str) -> UPath:
+        return UPath(self.root) / market / RECORDS / f"{asset.replace('/', '.')}.json"
+
+    def record(self, market: str, asset: str) -> Record | None:
+        """The record of an artefact, or `None` when it was never completed."""
+        path = self._record_path(market, asset)
+        if not path.exists():
+            return None
+        try:
+            return Record(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"The record of {asset} is damaged.",
+                where=str(path),
+                fix=f"Delete this file; the next run rebuilds {asset}.",
+            ) from error
+
+    def write(self, market: str, record: Record, files: Mapping[str, bytes]) -> None:
+        """Write an artefact's files, then its record; each file appears whole or not at all."""
+        record_path = self._record_path(market, record.asset)
+        target = self.folder_of(market, record.asset)
+        target.mkdir(parents=True, exist_ok=True)
+        record_path.parent.mkdir(parents=True, exist_ok=True)
+        record_path.unlink(missing_ok=True)
+        for name, content in files.items():
+            write_atomic(target / name, content)
+        write_atomic(record_path, (json.dumps(asdict(record), indent=2, sort_keys=True) + "\n").encode())
+
+    def read(self, market: str, record: Record, name: str) -> bytes:
+        """Read one file of an artefact and verify its checksum."""
+        path = self.folder_of(market, record.asset) / name
+        if not path.exists():
+            raise StoreError(f"{name} of {record.asset} is missing.", where=str(path), fix=_rebuild(market, record.asset))
+        content = bytes(path.read_bytes())
+        if hashlib.sha256(content).hexdigest() != record.files[name]:
+            raise StoreError(
+                f"{name} of {record.asset} does not match its checksum: it was changed or damaged after it was written.",
+                where=str(path),
+                fix=_rebuild(market, record.asset),
+            )
+        return content
+
+    def intact(self, market: str, record: Record) -> bool:
+        """Whether every file of the artefact is still there (contents are verified when they are read)."""
+        target = self.folder_of(market, record.asset)
+        return all((target / name).exists() for name in record.files)
+
+
+def _rebuild(market: str, asset: str) -> str:
+    return f"Rebuild it: materialise {asset} of market {market} with the tag dsam/force=true, or `dsam run --force`."
+
+
+def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def write_atomic(path: UPath, content: bytes) -> None:
+    """Write to a temporary name in the same folder, flush to disk, rename."""
+    if path.protocol not in ("", "file"):
+        path.write_bytes(content)  # object stores put an object whole or not at all
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(str(temporary), "wb") as handle:  # noqa: PTH123 (UPath has no fileno)
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(str(temporary), str(path))  # noqa: PTH105
+    finally:
+        temporary.unlink(missing_ok=True)

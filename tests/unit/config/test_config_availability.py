@@ -1,0 +1,141 @@
+"""An accepted key whose behaviour is missing ends in an error; the same key at its default is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dsam_assets.config.availability import GAPS, check_available
+from dsam_assets.config.key_paths import schema_keys
+from dsam_assets.config.load import LoadedConfig
+from dsam_assets.errors import NotAvailableYetError
+
+Load = Callable[..., LoadedConfig]
+
+MODEL = "model: {formula: kpi ~ trend}\n"
+HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
+PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
+
+MISSING = {
+    "model.type": [
+        "data: {path: data.csv}\nmodel: {formula: kpi ~ trend + (1 | g)}",
+        "data: {path: data.csv}\nmodel: {formula: kpi ~ trend + (1 | g), type: re}",
+    ],
+    "cre.enabled": ["data: {path: data.csv}\nmodel: {formula: y ~ x + (1 | g)}\ncre: {enabled: true, vars: [x]}"],
+    "pooling.enabled": [HEAD + "pooling: {enabled: true, grouping_vars: [b], map_path: map.csv}"],
+    "data.format": [
+        "data: {path: data.csv, format: rds}\n" + MODEL,
+        "data: {path: data.csv, format: parquet}\n" + MODEL,
+    ],
+    "data.dictionary_path": ["data: {path: data.csv, dictionary_path: dictionary.csv}\n" + MODEL],
+    "data.long_id_col": ["data: {path: data.csv, long_id_col: a}\n" + MODEL],
+    "time_components.enabled": [HEAD + "time_components: {enabled: true}"],
+    "time_components.holidays.enabled": [HEAD + "time_components: {holidays: {enabled: true}}"],
+    "transforms.sensitivity.scenarios": [HEAD + "transforms: {sensitivity: {scenarios: [{name: a, formula: y ~ x}]}}"],
+    "transforms.sensitivity.enabled": [
+        HEAD
+        + "transforms: {sensitivity: {enabled: true, scenarios: [{name: a, formula: y ~ x}]}}\nfit: {method: optimise}"
+    ],
+    "fit.method": [HEAD + "fit: {method: optimise}"],
+    "fit.optimise": [HEAD + "fit: {optimise: {n_runs: 10}}", HEAD + "fit: {optimise: {seed: }}"],
+    "allocation.scenario": [
+        HEAD + "allocation: {scenario: target_efficiency}",
+        HEAD + "allocation: {enabled: true, scenario: target_efficiency, target_value: 2, " + PLAN + "}",
+    ],
+    "allocation.target_value": [HEAD + "allocation: {target_value: 2}"],
+    "allocation.objective.risk.type": [HEAD + "allocation: {objective: {risk: {type: quantile}}}"],
+    "allocation.objective.risk.lambda": [HEAD + "allocation: {objective: {risk: {lambda: 0}}}"],
+    "allocation.objective.risk.quantile": [HEAD + "allocation: {objective: {risk: {quantile: 0.1}}}"],
+    "allocation.scenarios": [HEAD + "allocation: {scenarios: [{name: a, total: 5}]}"],
+    "allocation.level": [HEAD + "allocation: {level: group}"],
+    "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
+    "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
+    "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
+    "diagnostics.model_selection.moment_match": [HEAD + "diagnostics: {model_selection: {moment_match: true}}"],
+    "diagnostics.model_selection.reloo": [HEAD + "diagnostics: {model_selection: {reloo: true}}"],
+    "diagnostics.time_series_selection.enabled": [HEAD + "diagnostics: {time_series_selection: {enabled: true}}"],
+    "diagnostics.time_series_selection.save_png": [HEAD + "diagnostics: {time_series_selection: {save_png: true}}"],
+    "diagnostics.time_series_selection.save_pointwise": [
+        HEAD + "diagnostics: {time_series_selection: {save_pointwise: true}}"
+    ],
+    "diagnostics.identifiability.enabled": [HEAD + "diagnostics: {identifiability: {enabled: true}}"],
+    "diagnostics.identifiability.media_terms": [
+        HEAD + "diagnostics: {identifiability: {media_terms: [a]}}",
+        HEAD + "diagnostics: {identifiability: {media_terms: []}}",
+    ],
+    "diagnostics.identifiability.baseline_regex": [HEAD + "diagnostics: {identifiability: {baseline_regex: [a, b]}}"],
+    "diagnostics.identifiability.abs_corr_warn": [HEAD + "diagnostics: {identifiability: {abs_corr_warn: 0.8}}"],
+    "outputs.decomp_top_n": [HEAD + "outputs: {decomp_top_n: 8}"],
+    **{
+        f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
+        for switch in (
+            "save_transform_sensitivity_summary_csv",
+            "save_transform_sensitivity_parameters_csv",
+            "save_transform_assumptions_txt",
+            "save_allocator_png",
+            "save_decomp_csv",
+            "save_decomp_png",
+            "save_predictor_risk_register_csv",
+            "save_fit_png",
+            "save_diagnostics_png",
+        )
+    },
+    "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
+}
+
+AVAILABLE = [
+    HEAD,
+    HEAD + "outputs: {save_decomp_csv: false, save_fit_png: false, layout: flat, save_posterior: true}",
+    HEAD + "outputs: {layout: stage_gated, save_model_rds: true, save_allocator_json: true}",
+    HEAD + "fit: {method: mcmc, optimise: , mcmc: {init: random, thin: 2, control: {adapt_delta: 0.9}}}",
+    HEAD + "fit: {mcmc: {parameterization: {positive_priors: noncentered}}}",
+    HEAD + "diagnostics: {identifiability: {enabled: false}, enforce_publish_gate: true, gating: strict}",
+    HEAD + "diagnostics: {model_selection: {max_draws: 100, top_n: 5, pareto_k_warn: 0.5, pareto_k_fail: 0.9}}",
+    HEAD + "diagnostics: {time_series_selection: {enabled: false, n_folds: 3, save_png: false}}",
+    HEAD
+    + "allocation: {enabled: true, objective: {target: profit, value_per_kpi: 2, risk: {type: mean}}, "
+    + PLAN
+    + "}",
+    HEAD + "allocation: {enabled: true, currency_scale: 2, reference_spend: 3, " + PLAN + "}",
+    HEAD + "allocation: {scenario: max_response, level: population, hold_weak: false, scenarios: []}",
+    "data: {path: data.csv, format: csv, dictionary: {a: {unit: b}}}\n" + MODEL,
+    HEAD + "cre: {enabled: false}\npooling: {enabled: false}\nforecast: {enabled: false}",
+]
+
+
+@pytest.mark.parametrize(("key", "text"), [(key, text) for key, texts in MISSING.items() for text in texts])
+def test_missing_features_say_so(load: Load, key: str, text: str) -> None:
+    with pytest.raises(NotAvailableYetError) as caught:
+        check_available(load(text))
+    assert f"{key} is not available in this version yet" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", AVAILABLE)
+def test_available_features_pass(load: Load, text: str) -> None:
+    check_available(load(text))
+
+
+def test_all_problems_come_in_one_error(load: Load) -> None:
+    text = HEAD + "fit: {optimise: {n_runs: 3, iter: 9}}\nforecast: {enabled: true}\nallocation: {hold_weak: true}"
+    with pytest.raises(NotAvailableYetError) as caught:
+        check_available(load(text))
+    found = str(caught.value)
+    assert found.startswith("3 problems")
+    assert found.count("fit.optimise is not available") == 1
+    assert "line 4  forecast.enabled" in found
+    assert "→ set it to false" in found
+
+
+def test_rows_of_one_list_are_one_problem(load: Load) -> None:
+    rows = ", ".join(f"{{check_id: c{number}, who: b, why: c, expires: 2030-01-01}}" for number in range(3))
+    with pytest.raises(NotAvailableYetError) as caught:
+        check_available(load(HEAD + f"diagnostics: {{waivers: [{rows}]}}"))
+    assert caught.value.what == "diagnostics.waivers is not available in this version yet"
+
+
+def test_every_gap_names_keys_of_the_schema() -> None:
+    keys = list(schema_keys())
+    for gap in GAPS:
+        stem = gap.key.removesuffix("[]").removesuffix(".")
+        assert stem in keys, gap.key

@@ -1,0 +1,89 @@
+"""The shipped templates load, run with this version, and show every key with its true default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dsam_assets.config.availability import GAPS, check_available
+from dsam_assets.config.key_paths import dotted, schema_keys
+from dsam_assets.config.load import LoadedConfig
+from dsam_assets.config.schema import Config
+from dsam_assets.config.templates import template
+from dsam_assets.config.yaml_loader import parse_yaml
+from dsam_assets.errors import ConfigError, NotAvailableYetError
+
+Load = Callable[..., LoadedConfig]
+
+
+@pytest.fixture
+def with_data(market: Path) -> None:
+    (market / "data").mkdir()
+    (market / "data" / "your_data.csv").write_text("date,kpi,trend,m_tv,m_search\n")
+
+
+@pytest.mark.parametrize("name", ["blm", "master"])
+@pytest.mark.usefixtures("with_data")
+def test_templates_load_and_ask_for_nothing_missing(load: Load, name: str) -> None:
+    loaded = load(template(name))
+    check_available(loaded)
+    assert loaded.config.model.type == "blm"
+
+
+def uncommented_master() -> str:
+    return re.sub(r"(?m)^( *)#: ", r"\1", template("master"))
+
+
+def rowless_keys() -> set[str]:
+    return {key for key in schema_keys() if "[]" not in key and "<term>" not in key}
+
+
+def test_the_master_template_shows_every_key_once() -> None:
+    document = parse_yaml(uncommented_master().encode(), "master.yaml")
+    assert {dotted(path) for path in document.lines if not isinstance(path[-1], int)} == rowless_keys()
+    described = [line for line in uncommented_master().splitlines() if re.match(r" *[a-z_]+:", line)]
+    assert [line for line in described if " # " not in line] == []
+
+
+def test_the_master_template_shows_the_defaults() -> None:
+    shown = Config.model_validate(parse_yaml(uncommented_master().encode(), "master.yaml").value)
+    minimal = {"data": {"path": shown.data.path}, "model": {"formula": shown.model.formula}}
+    assert shown == Config.model_validate(minimal)
+
+
+@pytest.mark.usefixtures("with_data")
+def test_only_missing_features_are_commented_out(load: Load) -> None:
+    with pytest.raises(NotAvailableYetError) as caught:
+        check_available(load(uncommented_master()))
+    hidden = set(re.findall(r"(?m)^ *#: ([a-z_]+):", template("master")))
+    covered = {gap.key.removesuffix(".").removesuffix("[]").rpartition(".")[2] for gap in GAPS}
+    optimise = {key.rpartition(".")[2] for key in schema_keys() if key.startswith("fit.optimise.")}
+    assert hidden <= covered | optimise
+    assert "problems" in str(caught.value)
+
+
+def test_example_rows_can_be_uncommented(load: Load) -> None:
+    text = re.sub(
+        r"(?m)^( *)# (- |  (?:name|spend_col|bounds|currency_col|response|term):)", r"\1\2", template("master")
+    )
+    config = Config.model_validate(parse_yaml(text.encode(), "master.yaml").value)
+    assert [row.parameter for row in config.priors.overrides] == ["m_tv", "noise_sd"]
+    assert config.boundaries.overrides[0].lower == 0
+    assert config.allocation.channels[0].name == "TV"
+    assert config.transforms.sensitivity.scenarios[0].name == "slower_tv"
+    assert config.diagnostics.waivers[0].who == "lead analyst"
+
+
+@pytest.mark.parametrize("name", ["re", "cre", "pooled", "hierarchical"])
+def test_templates_of_missing_model_types(name: str) -> None:
+    with pytest.raises(NotAvailableYetError, match=name):
+        template(name)
+
+
+@pytest.mark.parametrize("name", ["blmm", "../master", "", "master.yaml"])
+def test_unknown_templates(name: str) -> None:
+    with pytest.raises(ConfigError, match="no template"):
+        template(name)

@@ -1,0 +1,197 @@
+"""What the checks add up to, and what the policy lets happen."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dsam_assets.diagnostics.gate_table import COLUMNS
+from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_sampler_gates
+from dsam_assets.diagnostics.report import (
+    DiagnosticsReport,
+    build_report,
+    convergence_json,
+    enforce,
+    pareto_k_json,
+    report_from_frame,
+    summary_text,
+)
+from dsam_assets.errors import GateError, StoreError
+from dsam_assets.fit.draws import Draws
+from dsam_assets.verdict import GateResult, Gating, PolicyMode, Status
+
+Make = Callable[..., Draws]
+
+
+def rows_with(draws: Draws, status: dict[str, Status]) -> tuple[GateResult, ...]:
+    """Healthy rows with some statuses overwritten."""
+    rows = (*sampler_gates(draws, "publish"), pareto_k_gate(np.array([0.2]), warn=0.7, fail=np.inf))
+    return tuple(
+        replace(row, status=status[row.check_id], value=None if status[row.check_id] == "not_computed" else 1.0)
+        if row.check_id in status
+        else row
+        for row in rows
+    )
+
+
+@pytest.fixture
+def report_with(make_draws: Make) -> Callable[..., DiagnosticsReport]:
+    def build(
+        mode: PolicyMode = "publish", gating: Gating = "warn", publish_gate: bool = False, **status: Status
+    ) -> DiagnosticsReport:
+        return build_report(rows_with(make_draws(), status), mode, gating, publish_gate)
+
+    return build
+
+
+Build = Callable[..., DiagnosticsReport]
+
+
+def halts(report: DiagnosticsReport) -> bool:
+    try:
+        enforce(report)
+    except GateError:
+        return True
+    return False
+
+
+def test_all_pass_is_final(report_with: Build) -> None:
+    report = report_with(gating="strict", publish_gate=True)
+    assert (report.overall, report.converged, report.reliability, report.reasons) == ("pass", True, "final", ())
+    assert not halts(report)
+
+
+@pytest.mark.parametrize("check_id", ["sampler_rhat_max", "sampler_ess_tail_min", "sampler_divergences"])
+@pytest.mark.parametrize(
+    ("gating", "publish_gate", "reliability"),
+    [
+        ("off", False, "provisional"),
+        ("warn", False, "provisional"),
+        ("strict", False, "blocked"),
+        ("warn", True, "blocked"),
+        ("off", True, "blocked"),
+    ],
+)
+def test_failed_convergence(
+    report_with: Build, check_id: str, gating: Gating, publish_gate: bool, reliability: str
+) -> None:
+    report = report_with(gating=gating, publish_gate=publish_gate, **{check_id: "fail"})
+    assert (report.overall, report.converged, report.reliability) == ("fail", False, reliability)
+    assert halts(report) == (reliability == "blocked")
+    assert report.reasons[0].startswith(f"{check_id} (fail): ")
+
+
+def test_warning_is_converged_but_provisional(report_with: Build) -> None:
+    report = report_with(gating="strict", publish_gate=True, sampler_rhat_max="warn")
+    assert (report.overall, report.converged, report.reliability) == ("warn", True, "provisional")
+    assert not halts(report)
+
+
+@pytest.mark.parametrize("check_id", ["sampler_treedepth_frac", "loo_pareto_k"])
+def test_other_failures_do_not_decide_convergence(report_with: Build, check_id: str) -> None:
+    report = report_with(gating="strict", **{check_id: "fail"})
+    assert (report.overall, report.converged, report.reliability) == ("fail", True, "provisional")
+    assert not halts(report)
+    assert halts(report_with(publish_gate=True, **{check_id: "fail"}))
+
+
+@pytest.mark.parametrize(("mode", "overall"), [("explore", "warn"), ("publish", "fail"), ("strict", "fail")])
+def test_not_computed_is_never_converged(report_with: Build, mode: PolicyMode, overall: str) -> None:
+    report = report_with(mode=mode, gating="strict", sampler_ebfmi_min="not_computed")
+    assert (report.overall, report.converged, report.reliability) == (overall, False, "blocked")
+    assert halts(report)
+
+
+def test_absent_checks_are_not_converged() -> None:
+    report = build_report([pareto_k_gate(np.array([0.2]), warn=0.7, fail=1)], "publish", "strict", False)
+    assert report.converged is False
+    assert halts(report)
+    assert "sampler_rhat_max" in report.reasons[-1]
+
+
+def test_point_estimate_is_never_final_and_never_halts() -> None:
+    report = build_report(skipped_sampler_gates("fit.method is optimise"), "publish", "strict", True)
+    assert (report.overall, report.converged, report.reliability) == ("pass", None, "provisional")
+    assert "do not apply" in report.reasons[0]
+    assert not halts(report)
+    assert convergence_json(report)["converged"] is None
+
+
+def test_empty_report_is_not_a_pass() -> None:
+    report = build_report([], "explore", "warn", False)
+    assert (report.overall, report.converged, report.reliability) == ("fail", False, "provisional")
+
+
+def test_gate_error_says_what_failed_and_what_to_do(report_with: Build) -> None:
+    report = report_with(gating="strict", sampler_divergences="fail", sampler_rhat_max="warn")
+    with pytest.raises(GateError, match="has not been shown to converge") as caught:
+        enforce(report)
+    assert caught.value.exit_status == 3
+    assert "sampler_divergences (fail)" in str(caught.value.got)
+    assert "sampler_rhat_max" not in str(caught.value.got)
+
+
+def test_convergence_json_is_strict_json(report_with: Build, make_draws: Make, overwrite: Make) -> None:
+    content = convergence_json(report_with(sampler_rhat_max="not_computed"))
+    assert (content["converged"], content["computed"]) == (False, False)
+    rhat = content["checks"][0]
+    assert (rhat["check_id"], rhat["computed"], rhat["value"]) == ("sampler_rhat_max", False, None)
+    assert [check["gate"] for check in content["checks"]] == ["g2", "g3", "g3", "g4", "g4", "g7"]
+    stuck = build_report(sampler_gates(overwrite(make_draws(), 1, 0, 5.0), "publish"), "publish", "warn", False)
+    assert convergence_json(stuck)["computed"] is True
+    assert json.loads(json.dumps(convergence_json(stuck), allow_nan=False))["checks"][0]["value"] == "inf"
+
+
+@pytest.mark.parametrize(
+    ("status", "ok", "computed"),
+    [("pass", True, True), ("warn", False, True), ("fail", False, True), ("not_computed", None, False)],
+)
+def test_pareto_k_json(report_with: Build, status: Status, ok: bool | None, computed: bool) -> None:
+    content = pareto_k_json(report_with(loo_pareto_k=status), {"good": 3})
+    assert (content["ok"], content["computed"], content["counts"]) == (ok, computed, {"good": 3})
+
+
+def test_pareto_k_json_without_the_check(make_draws: Make) -> None:
+    content = pareto_k_json(build_report(sampler_gates(make_draws(), "publish"), "publish", "warn", False))
+    assert (content["ok"], content["computed"], content["check"]) == (None, False, None)
+
+
+def test_summary_text(report_with: Build) -> None:
+    text = summary_text(report_with(sampler_divergences="fail", sampler_rhat_max="warn", loo_pareto_k="not_computed"))
+    lines = text.splitlines()
+    assert lines[0] == "overall_status: fail"
+    assert {"pass: 4", "warn: 1", "fail: 1", "skipped: 0", "not_computed: 1", "converged: false"} <= set(lines)
+    assert text.index("[fail] g4 sampler_divergences") < text.index("[not_computed] g6") < text.index("[warn] g2")
+
+
+def test_table_round_trip(report_with: Build) -> None:
+    report = report_with(sampler_divergences="fail", loo_pareto_k="not_computed")
+    frame = report.to_frame()
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["value"].dtype == np.float64
+    assert np.isnan(frame.loc[frame["check_id"] == "loo_pareto_k", "value"]).all()
+    text = frame.to_csv(index=False)
+    for stored in (frame, pd.read_csv(io.StringIO(text), float_precision="round_trip")):
+        assert report_from_frame(stored, "publish", "warn", False) == report
+    assert report_from_frame(frame, "publish", "strict", False).reliability == "blocked"
+
+
+def test_empty_table() -> None:
+    frame = build_report([], "publish", "warn", False).to_frame()
+    assert tuple(frame.columns) == COLUMNS
+    assert report_from_frame(frame, "publish", "warn", False).results == ()
+
+
+def test_damaged_table(report_with: Build) -> None:
+    frame = report_with().to_frame()
+    with pytest.raises(StoreError, match="damaged") as caught:
+        report_from_frame(frame.drop(columns="status"), "publish", "warn", False)
+    assert "status" in str(caught.value.got)
+    with pytest.raises(StoreError, match="damaged"):
+        report_from_frame(frame.assign(status="passed"), "publish", "warn", False)
