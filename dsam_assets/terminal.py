@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -24,24 +25,35 @@ def paint(text: str, code: str, stream: TextIO | None = None) -> str:
 
 
 class StepLines(logging.Handler):
-    """Prints a line per step; steps that were reused are told together."""
+    """Prints one line per computed step; runs of reused steps share a line."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(logging.INFO)
         self.stream = stream
-        self.reused = 0
-        self.computed = 0
+        self.computed: list[str] = []
+        self.reused: list[str] = []
+        self._waiting: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         event, asset = record.getMessage(), getattr(record, "asset", "")
-        if event == "computed":
-            self.computed += 1
-            self._line(asset, f"{getattr(record, 'seconds', 0.0):6.2f} s")
-        elif event == "reused":
-            self.reused += 1
-            self._line(asset, paint("reused, inputs unchanged", "2", self.stream))
+        if event in ("reused", "unchanged"):
+            self.reused.append(asset)
+            self._waiting.append(asset)
+        elif event == "computed":
+            self.flush_reused()
+            self.computed.append(asset)
+            self._line(asset, f"{getattr(record, 'seconds', 0.0):7.2f} s")
         elif event != "started":
             self._line("stan", event)
+
+    def flush_reused(self) -> None:
+        """Print the reused steps since the last line, if any."""
+        if self._waiting:
+            names = ", ".join(self._waiting)
+            text = f"reused, inputs unchanged: {names}"
+            lines = textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
+            print(paint("\n".join(lines), "2", self.stream), file=self.stream, flush=True)
+            self._waiting.clear()
 
     def _line(self, name: str, text: str) -> None:
         print(f"  {name:<{WIDTH}} {text}", file=self.stream, flush=True)
@@ -60,8 +72,9 @@ def listen(stream: TextIO) -> StepLines:
 
 def summary(result: RunResult, handler: StepLines) -> str:
     """The end of a run: steps, verdict, plan, where things are, what to do next."""
+    handler.flush_reused()
     parts = [
-        f"\n{handler.computed} steps computed, {handler.reused} reused",
+        f"\n{len(handler.computed)} steps computed, {len(handler.reused)} reused",
         _verdict(result),
         _plan(result),
         _places(result),

@@ -186,6 +186,10 @@ def _compute(
             "checks": [check_document(check) for check in published.checks],
         },
     )
+    stored = reusable_record(context.resources.store.open(), context.partition_key, specification, versions)
+    if stored is not None and stored.data_version == record.data_version:
+        PROGRESS.info("unchanged", extra={"asset": specification.name, "seconds": seconds})
+        return _result(Encoded(None, stored, None), published.checks)
     PROGRESS.info("computed", extra={"asset": specification.name, "seconds": seconds})
     return _result(Encoded(published.value, record, files), published.checks)
 

@@ -37,7 +37,7 @@ def linear(found: home.StanHome) -> Path:
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, Any]:
-    """Ten rows, noise sd known to be one."""
+    """Ten rows, no bounds."""
     rng = np.random.default_rng(4)
     X = rng.normal(size=(10, K))
     y = X @ [1.0, -2.0, 0.5] + rng.normal(size=10)
@@ -47,7 +47,7 @@ def data() -> dict[str, Any]:
         "N": 10, "K": K, "R": R, "z": z, "rss": float(y @ y - z @ z),
         "prior_mean": np.array([0.5, 0.0, -1.0]), "prior_sd": np.array([0.3, 1.0, 2.0]),
         "lower_bound": np.full(K, -np.inf), "upper_bound": np.full(K, np.inf),
-        "noise_family": 0, "noise_location": 1.0, "noise_spread": 1e-4, "noise_lower": 0.0, "noise_upper": np.inf,
+        "noise_family": 0, "noise_location": 2.0, "noise_spread": 1.0, "noise_lower": 0.0, "noise_upper": np.inf,
         "noise_noncentered": 0, "prior_only": 0,
     }  # fmt: skip
 
@@ -68,11 +68,11 @@ def run(linear: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([linear, *arguments], capture_output=True, text=True, check=False)
 
 
-def ridge(data: dict[str, Any]) -> np.ndarray:
-    """Posterior mean (and mode) of the coefficients for noise sd one."""
+def ridge(data: dict[str, Any], sigma: float) -> np.ndarray:
+    """Mode of the coefficients for a given noise sd."""
     precision = np.diag(data["prior_sd"] ** -2.0)
-    R = data["R"]
-    return np.linalg.solve(R.T @ R + precision, R.T @ data["z"] + precision @ data["prior_mean"])
+    R = data["R"] / sigma
+    return np.linalg.solve(R.T @ R + precision, R.T @ data["z"] / sigma + precision @ data["prior_mean"])
 
 
 def test_info(model: Any, found: home.StanHome) -> None:
@@ -159,24 +159,14 @@ def test_settings_reach_the_sampler_and_are_echoed(model: Any, data: dict[str, A
     assert "g_coef.1" in diagnostics
 
 
-def test_defaults_are_cmdstans(model: Any, data: dict[str, Any], tmp_path: Path) -> None:
-    done = run(
-        Path(model.exe_file),
-        "random",
-        "seed=1",
-        "data",
-        f"file={tmp_path}/data.json",
-        "output",
-        f"file={tmp_path}/o.csv",
-    )
-    assert done.returncode == 64, "there is no data file yet"
+def test_defaults_are_cmdstans(linear: Path, data: dict[str, Any], tmp_path: Path) -> None:
     write_json(tmp_path / "data.json", data)
-    done = run(Path(model.exe_file), "data", f"file={tmp_path}/data.json", "output", f"file={tmp_path}/o.csv")
+    done = run(linear, "data", f"file={tmp_path}/data.json", "output", f"file={tmp_path}/o.csv")
     assert done.returncode == 0
     head = (tmp_path / "o.csv").read_text().split("\nlp__")[0]
     for line in (
-        "method = sample (Default)", "num_samples = 1000 (Default)", "num_warmup = 1000 (Default)", "thin = 1 (Default)",
-        "save_warmup = false (Default)", "engaged = true (Default)", "gamma = 0.05 (Default)", "delta = 0.8 (Default)",
+        "method = sample (Default)", "num_samples = 1000 (Default)", "num_warmup = 1000 (Default)",
+        "thin = 1 (Default)", "save_warmup = false (Default)", "engaged = true (Default)", "gamma = 0.05 (Default)", "delta = 0.8 (Default)",
         "kappa = 0.75 (Default)", "t0 = 10 (Default)", "init_buffer = 75 (Default)", "term_buffer = 50 (Default)",
         "window = 25 (Default)", "max_depth = 10 (Default)", "metric = diag_e (Default)", "stepsize = 1 (Default)",
         "stepsize_jitter = 0 (Default)", "init = 2 (Default)", "refresh = 100 (Default)", "sig_figs = 8 (Default)",
@@ -212,18 +202,23 @@ def test_optimum_is_the_ridge_solution(model: Any, data: dict[str, Any]) -> None
         init_alpha=0.01, iter=500, sig_figs=17, inits=0.5, show_console=False,
     )  # fmt: skip
     assert fit.converged
-    np.testing.assert_allclose(fit.stan_variable("coef"), ridge(data), atol=1e-5)
+    sigma = fit.stan_variable("noise_sd")
+    np.testing.assert_allclose(fit.stan_variable("coef"), ridge(data, sigma), atol=1e-6)
+    # The derivative by sigma of the log posterior: likelihood, then the normal prior.
+    misfit = np.sum((data["z"] - data["R"] @ fit.stan_variable("coef")) ** 2) + data["rss"]
+    assert misfit / sigma**3 - data["N"] / sigma - (sigma - 2.0) == pytest.approx(0, abs=1e-5)
     config = fit.metadata.cmdstan_config
     assert (config["tol_param"], config["history_size"], config["iter"], config["init_alpha"]) == (1e-12, 8, 500, 0.01)
 
 
 def test_jacobian_moves_the_optimum(model: Any, data: dict[str, Any]) -> None:
-    """prior normal(0, 1) on x > 0: the mode is 0, and 1 once log x is added to the log density."""
-    prior = {**data, "prior_only": 1, "prior_mean": np.zeros(K), "prior_sd": np.ones(K), "lower_bound": np.zeros(K)}
-    plain = model.optimize(prior, seed=1, sig_figs=17)
-    adjusted = model.optimize(prior, seed=1, jacobian=True, sig_figs=17, tol_rel_grad=1.0, tol_rel_obj=1.0)
-    np.testing.assert_allclose(plain.stan_variable("coef"), np.zeros(K), atol=1e-2)
-    np.testing.assert_allclose(adjusted.stan_variable("coef"), np.ones(K), atol=1e-4)
+    """Prior normal(2, 1) on x > 0: the mode is 2; with log x added, it solves x (x - 2) = 1."""
+    prior = {
+        **data, "prior_only": 1, "prior_mean": np.full(K, 2.0), "prior_sd": np.ones(K), "lower_bound": np.zeros(K)
+    }  # fmt: skip
+    for jacobian, mode in ((False, 2.0), (True, 1 + np.sqrt(2))):
+        fit = model.optimize(prior, seed=1, jacobian=jacobian, algorithm="lbfgs", sig_figs=17, tol_rel_grad=1.0)
+        np.testing.assert_allclose([*fit.stan_variable("coef"), fit.stan_variable("noise_sd")], mode, rtol=1e-4)
 
 
 def test_saved_iterations_end_at_the_optimum(model: Any, data: dict[str, Any]) -> None:
@@ -244,7 +239,8 @@ time.sleep(60)
 def test_chain_dies_with_its_parent(linear: Path, data: dict[str, Any], tmp_path: Path) -> None:
     write_json(tmp_path / "data.json", data)
     command = [
-        str(linear), "data", f"file={tmp_path}/data.json", "output", "file=/dev/null", "sample", "num_samples=2000000000",
+        str(linear), "data", f"file={tmp_path}/data.json", "output", "file=/dev/null",
+        "sample", "num_samples=2000000000",
     ]  # fmt: skip
     parent = subprocess.Popen([sys.executable, "-c", ORPHAN, *command], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -314,7 +310,6 @@ def test_draws_are_those_of_real_cmdstan(linear: Path, data: dict[str, Any], tmp
     real_home = home.find_home({"CMDSTAN": os.environ["DSAM_REAL_CMDSTAN"]})
     assert real_home.origin == "environment"
     real = executables.executable("linear", real_home)
-    (tmp_path / "data.json").write_text("")
     write_json(tmp_path / "data.json", data)
     bodies = []
     for index, path in enumerate((linear, real)):

@@ -66,7 +66,7 @@ def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_posterior_is_the_exact_normal(runner: CmdStanRunner) -> None:
     """With the noise sd pinned to one, the coefficients are exactly normal."""
     X, y = rows()
-    data = stan_data(X, y, noise_location=1.0, noise_spread=1e-2, noise_lower=0.97, noise_upper=1.03)
+    data = stan_data(X, y, noise_location=1.0, noise_lower=0.9999, noise_upper=1.0001)
     draws = runner.sample("linear", data, settings(sampling=2000))
     precision = X.T @ X + np.diag(data["prior_sd"] ** -2.0)
     covariance = np.linalg.inv(precision)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+import yaml
 
+from dsam_assets.config import yaml_loader
+from dsam_assets.config.templates import template
 from dsam_assets.config.yaml_loader import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse_yaml
 from dsam_assets.errors import ConfigError
 
@@ -155,3 +158,14 @@ def test_an_error_points_at_the_place_with_a_caret() -> None:
     shown, caret = str(caught.value).split("got:", 1)[1].split("\n")[:2]
     assert shown.strip() == "bb: &x 2"
     assert caret.index("^") - len("  got:     ") == 4
+
+
+def test_without_libyaml_the_same_is_read_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = template("master").encode()
+    fast = parse_yaml(text, "c.yaml")
+    monkeypatch.setattr(yaml_loader, "_PARSER", yaml.SafeLoader)
+    slow = parse_yaml(text, "c.yaml")
+    assert (slow.value, slow.lines) == (fast.value, fast.lines)
+    for hostile, _ in HOSTILE.values():
+        with pytest.raises(ConfigError):
+            parse_yaml(hostile.encode(), "c.yaml")
