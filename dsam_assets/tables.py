@@ -67,9 +67,7 @@ def _pandera_column(column: Column) -> Any:
     if column.kind == "date":
         checks.append(pa.Check(pd.api.types.is_datetime64_any_dtype, name="is_date", error="not a date column"))
     dtype = None if column.nullable and column.kind in ("integer", "flag") else DTYPES[column.kind]
-    return pa.Column(
-        dtype, checks, nullable=column.nullable, required=column.required, description=column.description
-    )
+    return pa.Column(dtype, checks, nullable=column.nullable, required=column.required, description=column.description)
 
 
 def validate(table: Table, frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from dsam_assets.errors import ConfigError
 
@@ -26,7 +27,7 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
 
     folder: str
-    data_roots: list[str] = []
+    data_roots: list[str] = Field(default_factory=list)
 
     def path(self, market: str) -> Path:
         """The market's config file; raises `ConfigError` when there is none."""

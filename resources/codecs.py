@@ -46,7 +46,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """UTF-8 CSV with floats that round-trip; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """UTF-8 CSV with floats that round-trip; text that a spreadsheet would run as a formula gets an apostrophe."""
     guarded = frame.copy(deep=False)
     for column in frame.columns:
         if frame[column].dtype == object:
@@ -151,9 +151,16 @@ class MatrixCodec:
         values = np.empty((len(frame), len(facts["terms"])))
         for position in range(len(facts["terms"])):
             values[:, position] = frame[f"x{position}"]
-        arrays = {"rows": frame["row"], "response": frame["response"], "offset": frame["offset"]}
-        columns = {name: column.to_numpy() for name, column in arrays.items()}
-        return ModelMatrix(values=values, **columns, **{**facts, "terms": tuple(facts["terms"])})
+        return ModelMatrix(
+            terms=tuple(facts["terms"]),
+            values=values,
+            response=frame["response"].to_numpy(),
+            offset=frame["offset"].to_numpy(),
+            response_name=facts["response_name"],
+            response_scale=facts["response_scale"],
+            rows=frame["row"].to_numpy(),
+            dropped=facts["dropped"],
+        )
 
 
 @dataclass(frozen=True)

@@ -32,5 +32,6 @@ class StoreIOManager(dg.ConfigurableIOManager):
         record = store.record(market, asset)
         if record is None:
             raise dg.Failure(f"{asset} of market {market} has not been materialised yet.", allow_retries=False)
+        assert context.upstream_output is not None, "an asset input always has an upstream asset"  # noqa: S101
         codec = CODECS[context.upstream_output.definition_metadata["dsam/codec"]]
         return codec.decode(asset, tuple(record.files), lambda name: store.read(market, record, name))

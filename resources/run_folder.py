@@ -62,7 +62,9 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
         )
     known = recognised_names()
     strange = [
-        str(file.relative_to(path)) for file in path.rglob("*") if file.is_file() and str(file.relative_to(path)) not in known
+        str(file.relative_to(path))
+        for file in path.rglob("*")
+        if file.is_file() and str(file.relative_to(path)) not in known
     ]
     if strange:
         raise ConfigError(
@@ -93,7 +95,9 @@ def write_run_folder(
     if status == "halted":
         records.pop("allocation", None)
     log_response = _response_scale(store, market, records) == "log"
-    planned = plan_files(report.outputs, {name: record.files for name, record in records.items()}, log_response=log_response)
+    planned = plan_files(
+        report.outputs, {name: record.files for name, record in records.items()}, log_response=log_response
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from dsam_assets.scales import FloatArray
 from resources.toolchain.cache import Progress, temporary_folder
 from resources.toolchain.executables import executable
 from resources.toolchain.home import StanHome, find_home
+
+LineHook = Callable[[str, int], None]
 
 DIGITS = 17  # significant digits in Stan's CSV files: a double survives the way through text
 
@@ -55,32 +59,33 @@ class CmdStanRunner:
         home = self.home or find_home(progress=self.notify)
         path = executable(program, home, progress=self.notify, folder=self.folder)
         start = time.perf_counter()
-        with temporary_folder() as scratch:
-            fit = self._run(program, path, home, data, settings, scratch)
+        with temporary_folder() as scratch, _cmdstanpy(home), _bar(self.progress, settings) as hook:
+            try:
+                fit = _sample(path, data, settings, scratch, hook)
+            except (RuntimeError, ValueError, OSError) as error:
+                raise FitError(
+                    f"Stan stopped while sampling the program {program}.",
+                    where=f"{settings.chains} chains, seed {settings.seed}",
+                    got=_console(scratch) or str(error),
+                    fix="The last lines say what Stan objects to: data or settings out of range, priors that "
+                    "contradict the bounds, or a likelihood that is not finite anywhere near the start.",
+                ) from error
             return _draws(fit, time.perf_counter() - start)
 
-    def _run(
-        self, program: str, path: Path, home: StanHome, data: Mapping[str, Any], settings: McmcSettings, scratch: Path
-    ) -> Any:
-        import cmdstanpy
 
-        _quieten()
-        cmdstanpy.set_cmdstan_path(str(home.path))
-        cmdstanpy.write_stan_json(str(scratch / "data.json"), data)
-        bar = self.progress and sys.stderr.isatty()
-        model_class = _with_bar(cmdstanpy.CmdStanModel, settings) if bar else cmdstanpy.CmdStanModel
-        try:
-            return model_class(exe_file=path).sample(
-                data=str(scratch / "data.json"), output_dir=str(scratch), **sample_arguments(settings)
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise FitError(
-                f"Stan stopped while sampling the program {program}.",
-                where=", ".join(f"{name}={value}" for name, value in sample_arguments(settings).items()),
-                got=_console(scratch) or str(error),
-                fix="The last lines say what Stan objects to: data or settings out of range, priors that contradict "
-                "the bounds, or a likelihood that is not finite anywhere near the start.",
-            ) from error
+def _sample(path: Path, data: Mapping[str, Any], settings: McmcSettings, scratch: Path, hook: LineHook | None) -> Any:
+    from cmdstanpy import CmdStanModel, write_stan_json
+
+    class HookedModel(CmdStanModel):
+        """One hook for all chains, in place of cmdstanpy's bar for each of them."""
+
+        def _run_cmdstan(self, *args: Any, **kwargs: Any) -> None:
+            super()._run_cmdstan(*args, **{**kwargs, "progress_hook": hook})
+
+    write_stan_json(str(scratch / "data.json"), data)
+    return HookedModel(exe_file=path).sample(
+        data=str(scratch / "data.json"), output_dir=str(scratch), show_progress=False, **sample_arguments(settings)
+    )
 
 
 def sample_arguments(settings: McmcSettings) -> dict[str, Any]:
@@ -103,7 +108,6 @@ def sample_arguments(settings: McmcSettings) -> dict[str, Any]:
         "inits": settings.init_radius,
         "refresh": settings.refresh or None,  # cmdstanpy has no word for silence; its console goes to a file anyway
         "sig_figs": DIGITS,
-        "show_progress": False,
     }
     return {name: value for name, value in arguments.items() if value is not None}
 
@@ -129,12 +133,30 @@ def _columns(values: FloatArray, variable: Any) -> FloatArray:
     return array
 
 
-def _quieten() -> None:
-    """Let cmdstanpy warn, but not tell the story of every chain."""
+@contextmanager
+def _cmdstanpy(home: StanHome) -> Iterator[None]:
+    """cmdstanpy pointed at the home, and only warning. It reads the home from the environment, which is put back."""
     from cmdstanpy.utils import get_logger
 
     logger: logging.Logger = get_logger()
+    before, level = os.environ.get("CMDSTAN"), logger.level
+    os.environ["CMDSTAN"] = str(home.path)
     logger.setLevel(logging.WARNING)
+    logger.addFilter(_says_more_than_exit_status)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_says_more_than_exit_status)
+        logger.setLevel(level)
+        if before is None:
+            os.environ.pop("CMDSTAN", None)
+        else:
+            os.environ["CMDSTAN"] = before
+
+
+def _says_more_than_exit_status(record: logging.LogRecord) -> bool:
+    """cmdstanpy explains exit status 78 as "Remote address changed"; the `FitError` says what happened."""
+    return "error: code" not in record.getMessage()
 
 
 def _console(scratch: Path, lines: int = 12) -> str:
@@ -144,25 +166,21 @@ def _console(scratch: Path, lines: int = 12) -> str:
     return "\n".join((chosen or "".join(texts[-1:])).splitlines()[-lines:])
 
 
-def _with_bar(model_class: type, settings: McmcSettings) -> Any:
-    """cmdstanpy's model with one bar over the iterations of all chains, in place of a bar for each of them."""
+@contextmanager
+def _bar(wanted: bool, settings: McmcSettings) -> Iterator[LineHook | None]:
+    """A bar over the iterations of all chains, and the hook for Stan's console lines that moves it."""
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
     from tqdm import tqdm
 
-    total = settings.warmup + settings.sampling
-    bar = tqdm(total=total * settings.chains, desc="sampling", unit="iteration", leave=False)
-    advance = _bar_updater(bar.update, bar.close, total, settings.chains)
-
-    class BarModel(model_class):  # type: ignore[misc]
-        def _run_cmdstan(self, *args: Any, **kwargs: Any) -> None:
-            super()._run_cmdstan(*args, **{**kwargs, "progress_hook": advance})
-
-    return BarModel
+    total = (settings.warmup + settings.sampling) * settings.chains
+    with tqdm(total=total, desc="sampling", unit="iteration", leave=False) as bar:
+        yield _advancing(bar.update)
 
 
-def _bar_updater(
-    update: Callable[[int], object], close: Callable[[], object], total: int, chains: int
-) -> Callable[[str, int], None]:
-    """A hook for Stan's console lines; each chain reports from its own thread."""
+def _advancing(update: Callable[[int], object]) -> LineHook:
+    """Passes on how many iterations a line adds; each chain reports from its own thread."""
     seen: dict[int, int] = {}
     lock = threading.Lock()
 
@@ -171,7 +189,5 @@ def _bar_updater(
             with lock:
                 update(int(found.group(1)) - seen.get(chain, 0))
                 seen[chain] = int(found.group(1))
-                if len(seen) == chains and min(seen.values()) == total:
-                    close()
 
     return advance

@@ -94,11 +94,13 @@ class Store:
         """Read one file of an artefact and verify its checksum."""
         path = self.folder_of(market, record.asset) / name
         if not path.exists():
-            raise StoreError(f"{name} of {record.asset} is missing.", where=str(path), fix=_rebuild(market, record.asset))
+            raise StoreError(
+                f"{name} of {record.asset} is missing.", where=str(path), fix=_rebuild(market, record.asset)
+            )
         content = bytes(path.read_bytes())
         if hashlib.sha256(content).hexdigest() != record.files[name]:
             raise StoreError(
-                f"{name} of {record.asset} does not match its checksum: it was changed or damaged after it was written.",
+                f"{name} of {record.asset} does not match its checksum: changed or damaged after it was written.",
                 where=str(path),
                 fix=_rebuild(market, record.asset),
             )

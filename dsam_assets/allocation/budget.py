@@ -35,9 +35,9 @@ def fill_to_budget(
     breaks = np.concatenate([(lower[moving] - base[moving]) / rate, (upper[moving] - base[moving]) / rate])
     breaks = np.unique(breaks)
     plans = np.clip(base + breaks[:, None] * direction, lower, upper)
-    # At the outermost breakpoints every moving channel is at a bound; say so, free of rounding.
-    plans[0, moving], plans[-1, moving] = lower[moving], upper[moving]
-    sums = plans.sum(axis=1)
+    # Beyond the outermost breakpoints every moving channel is at a bound; say so, free of rounding.
+    plans = np.vstack([np.where(moving, lower, plans[0]), plans, np.where(moving, upper, plans[-1])])
+    sums = np.maximum.accumulate(plans.sum(axis=1))
     if total <= sums[0] or total >= sums[-1]:
         edge = plans[0] if total <= sums[0] else plans[-1]
         return edge if moving.all() else _spread_rest(edge, moving, lower, upper, total)

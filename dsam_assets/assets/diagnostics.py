@@ -1,16 +1,36 @@
 """Stage 40: the evidence, and the verdict that every decision asset takes as an input."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dsam_assets.assets.market_asset import Published, market_asset
-from dsam_assets.assets.outcomes import check_result, check_specs
+from dsam_assets.assets.outcomes import FIT_CHECKS, PREFIT_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import table_columns, table_type
-from dsam_assets.assets.outcomes import FIT_CHECKS, PREFIT_CHECKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.schema_data import DataSection
+    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.fit.draws import Draws
 
 
 @market_asset(
     codec="table", code=["design", "diagnostics"], dagster_type=table_type("residuals"),
     columns=table_columns("residuals"),
 )  # fmt: skip
-def residuals(context, posterior, design_matrix, model_frame, config_data) -> Published:
+def residuals(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+) -> Published:
     """Observed − fitted on the model scale, row by row."""
     from dsam_assets.design.labels import date_labels
     from dsam_assets.diagnostics.residual_table import residual_table
@@ -20,7 +40,7 @@ def residuals(context, posterior, design_matrix, model_frame, config_data) -> Pu
 
 
 @market_asset(codec="text", code=["diagnostics"])
-def chain_diagnostics(context, posterior) -> Published:
+def chain_diagnostics(context: dg.AssetExecutionContext, posterior: Draws) -> Published:
     """R-hat, effective sample sizes and Monte Carlo errors by parameter; sampler behaviour by chain."""
     from dsam_assets.diagnostics.chain_table import chain_diagnostics_text
     from dsam_assets.diagnostics.convergence import convergence
@@ -32,7 +52,13 @@ def chain_diagnostics(context, posterior) -> Published:
     codec="report", code=["diagnostics"], columns=table_columns("diagnostics_report"),
     check_specs=check_specs("diagnostics_report", FIT_CHECKS),
 )  # fmt: skip
-def diagnostics_report(context, posterior, pre_run_checks, loo, config_diagnostics) -> Published:
+def diagnostics_report(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    pre_run_checks: pd.DataFrame,
+    loo: Mapping[str, pd.DataFrame],
+    config_diagnostics: DiagnosticsSection,
+) -> Published:
     """The verdict: every check judged under the policy, the overall status, and whether decisions may follow."""
     from dsam_assets.diagnostics.verdicts import verdict_of_fit
 

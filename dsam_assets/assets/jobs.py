@@ -9,7 +9,7 @@ refit = dg.define_asset_job(
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets("config_file", "data_file"),
     partitions_def=MARKETS,
     executor_def=dg.in_process_executor,
-    description="Everything of one market, from config to run folder; steps whose code and inputs are unchanged are reused.",
+    description="Everything of one market, from config to run folder; unchanged steps are reused.",
 )
 observe = dg.define_asset_job(
     "observe_sources",

@@ -1,7 +1,7 @@
 """The one way to declare an asset of a market: partitioned, versioned by content, reused when nothing changed.
 
-The decorated function reads its inputs, calls one core function and returns a `Published` value. Everything else is done
-here: an asset whose code and inputs are those of its stored record is not computed again (the tag `dsam/force` overrides
+The decorated function reads its inputs, calls one core function and returns a `Published` value. The rest is done here:
+an asset whose code and inputs are those of its stored record is not computed again (the tag `dsam/force` overrides
 that), its data version is the hash of its content, and seconds and peak memory are attached.
 """
 
@@ -54,6 +54,7 @@ def market_asset(
     dagster_type: dg.DagsterType | None = None,
     columns: Mapping[str, Any] | None = None,
     sources: Sequence[str] = (),
+    after: Sequence[str] = (),
     resources: Sequence[str] = (),
     pool: str | None = None,
     kinds: Sequence[str] = (),
@@ -69,6 +70,7 @@ def market_asset(
         dagster_type: type of the value; tables use the type of their pandera schema.
         columns: metadata of the definition (column schema).
         sources: observable sources that the asset reads itself.
+        after: further assets that it reads from the store itself.
         resources: further resource keys.
         pool: concurrency pool.
         kinds: tags of the UI's node.
@@ -81,11 +83,12 @@ def market_asset(
         inputs = tuple(inspect.signature(function).parameters)[1:]
         version = code_version_of(function, code)
         specification = AssetSpecification(name, codec, version, inputs, always_run)
+        read_by_itself = (*sources, *after)
         ins = {parameter: dg.AssetIn(key=asset_key(parameter)) for parameter in inputs}
         return dg.asset(
             key=dg.AssetKey(name.split("/")),
             ins=ins,
-            deps=[dg.AssetKey(source) for source in sources],
+            deps=[dg.AssetKey(name) for name in read_by_itself],
             group_name=group_of(name),
             partitions_def=MARKETS,
             code_version=version,
@@ -110,7 +113,7 @@ def code_version_of(function: Callable[..., Any], code: Sequence[str]) -> str:
 
 
 def group_of(name: str) -> str:
-    """UI group: the stage folder's name (`10_pre_run` → `stage_10_pre_run`, since groups may not start with a digit)."""
+    """UI group: the stage folder's name behind `stage_`, which sorts the groups by stage."""
     return "stage_" + STAGED_FOLDERS[ASSET_STAGES.get(name, "run_metadata")]
 
 
@@ -124,9 +127,11 @@ def asset_name(parameter: str) -> str:
     return "/".join(asset_key(parameter).path)
 
 
-def _wrap(function: Callable[..., Published], specification: AssetSpecification) -> Callable[..., dg.MaterializeResult]:
+def _wrap(
+    function: Callable[..., Published], specification: AssetSpecification
+) -> Callable[..., dg.MaterializeResult[Encoded]]:
     @wraps(function)
-    def run(context: dg.AssetExecutionContext, **inputs: Any) -> dg.MaterializeResult:
+    def run(context: dg.AssetExecutionContext, **inputs: Any) -> dg.MaterializeResult[Encoded]:
         store: Store = context.resources.store.open()
         versions = input_versions(store, context.partition_key, specification.inputs)
         record = None
@@ -137,9 +142,10 @@ def _wrap(function: Callable[..., Published], specification: AssetSpecification)
             return _result(Encoded(None, record, None), [restore_check(check) for check in record.metadata["checks"]])
         return _compute(context, function, inputs, specification, versions)
 
-    # Dagster would take the wrapped function's `-> Published` for the type of an output.
-    signature = inspect.signature(function)
-    run.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
+    # Dagster would read input and output types off the annotations; its types are given by name instead.
+    parameters = inspect.signature(function).parameters.values()
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+    run.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
     run.__annotations__ = {}
     return run
 
@@ -166,7 +172,7 @@ def _compute(
     inputs: Mapping[str, Any],
     specification: AssetSpecification,
     versions: Mapping[str, str],
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[Encoded]:
     PROGRESS.info("started", extra={"asset": specification.name, "seconds": 0.0})
     started = time.perf_counter()
     try:
@@ -194,7 +200,7 @@ def _compute(
     return _result(Encoded(published.value, record, files), published.checks)
 
 
-def _result(encoded: Encoded, checks: Sequence[dg.AssetCheckResult]) -> dg.MaterializeResult:
+def _result(encoded: Encoded, checks: Sequence[dg.AssetCheckResult]) -> dg.MaterializeResult[Encoded]:
     return dg.MaterializeResult(
         value=encoded,
         data_version=dg.DataVersion(encoded.record.data_version),

@@ -1,15 +1,37 @@
 """Stage 50: how well the model predicts data it has not seen."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dsam_assets.assets.market_asset import Published, market_asset
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.schema_data import DataSection
+    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.fit.draws import Draws
 
 
 @market_asset(codec="tables", code=["selection", "diagnostics/residual_table"])
-def loo(context, posterior, design_matrix, model_frame, config_data, config_diagnostics) -> Published:
-    """PSIS-LOO: expected log predictive density with Pareto k, in total (`loo_summary`) and by row (`loo_pointwise`)."""
+def loo(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+    config_diagnostics: DiagnosticsSection,
+) -> Published:
+    """PSIS-LOO: expected log predictive density and Pareto k, in total (`loo_summary`) and by row (`loo_pointwise`)."""
     from dsam_assets.design.labels import date_labels
     from dsam_assets.selection.evidence import loo_tables
 
     labels = date_labels(model_frame, config_data.date_var, design_matrix)
     tables = loo_tables(posterior, design_matrix, labels, config_diagnostics)
     summary = tables["loo_summary"].iloc[0]
-    return Published(tables, {key: summary[key] for key in ("status", "elpd_loo", "p_loo", "max_pareto_k") if summary.notna()[key]})
+    return Published(
+        tables, {key: summary[key] for key in ("status", "elpd_loo", "p_loo", "max_pareto_k") if summary.notna()[key]}
+    )

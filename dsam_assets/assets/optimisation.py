@@ -1,10 +1,30 @@
 """Stage 60: the budget plan, stamped with the state of the evidence under it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dsam_assets.assets.market_asset import Published, market_asset
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.slices import AllocationSlice
+    from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.fit.draws import Draws
 
 
 @market_asset(codec="allocation", code=["allocation"])
-def allocation(context, posterior, design_matrix, model_frame, diagnostics_report, config_allocation) -> Published:
+def allocation(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    diagnostics_report: DiagnosticsReport,
+    config_allocation: AllocationSlice,
+) -> Published:
     """The budget split that maximises the objective, with its certificate; refused when a gate blocks decisions."""
     from dsam_assets.allocation.plan import plan_budget
     from dsam_assets.diagnostics.report import enforce

@@ -1,14 +1,26 @@
 """Stage 30: what the fitted model says, on the model scale and on the KPI scale."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.types import table_columns, table_type, tables_type
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.schema_data import DataSection
+    from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.fit.draws import Draws
 
 
 @market_asset(
     codec="table", code=["fit"], dagster_type=table_type("posterior_summary"),
     columns=table_columns("posterior_summary"),
 )  # fmt: skip
-def posterior_summary(context, posterior) -> Published:
+def posterior_summary(context: dg.AssetExecutionContext, posterior: Draws) -> Published:
     """Mean, spread and quantiles of every parameter, in data units on the model scale."""
     from dsam_assets.fit.summary import posterior_summary as summary
 
@@ -19,7 +31,13 @@ def posterior_summary(context, posterior) -> Published:
     codec="tables", code=["fit", "design"], columns=table_columns("fitted"),
     dagster_type=tables_type("fitted", "fitted values on both scales"),
 )  # fmt: skip
-def fitted(context, posterior, design_matrix, model_frame, config_data) -> Published:
+def fitted(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+) -> Published:
     """Fitted values with intervals: `fitted` on the model scale, `fitted_kpi` on the KPI scale."""
     from dsam_assets.design.labels import row_labels
     from dsam_assets.fit.fitted import fitted_kpi_table, fitted_table
@@ -34,11 +52,16 @@ def fitted(context, posterior, design_matrix, model_frame, config_data) -> Publi
     codec="tables", code=["fit", "design"], columns=table_columns("observed"),
     dagster_type=tables_type("observed", "observed response on both scales"),
 )  # fmt: skip
-def observed(context, design_matrix, model_frame, config_data) -> Published:
+def observed(
+    context: dg.AssetExecutionContext, design_matrix: ModelMatrix, model_frame: pd.DataFrame, config_data: DataSection
+) -> Published:
     """The observed response: `observed` on the model scale, `observed_kpi` on the KPI scale."""
     from dsam_assets.design.labels import row_labels
     from dsam_assets.fit.fitted import observed_kpi_table, observed_table
 
     labels = row_labels(model_frame, config_data.date_var, design_matrix)
-    tables = {"observed": observed_table(design_matrix, labels), "observed_kpi": observed_kpi_table(design_matrix, labels)}
+    tables = {
+        "observed": observed_table(design_matrix, labels),
+        "observed_kpi": observed_kpi_table(design_matrix, labels),
+    }
     return Published(tables, {"rows": len(labels)})

@@ -1,16 +1,28 @@
 """Stage 10: validated data, design matrix, priors, and the checks that need no fit."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dsam_assets.assets.market_asset import Published, market_asset
-from dsam_assets.assets.outcomes import check_result, check_specs
+from dsam_assets.assets.outcomes import PREFIT_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import raw_frame_type, table_columns, table_type
-from dsam_assets.assets.outcomes import PREFIT_CHECKS
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.schema_data import DataSection
+    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.config.slices import FormulaSlice, PriorsSlice, ReportSlice
+    from dsam_assets.design.matrix import ModelMatrix
 
 
 @market_asset(
     codec="bulk_table", code=["data"], sources=["data_file"], dagster_type=raw_frame_type(), kinds=["csv"],
     always_run=True,
 )  # fmt: skip
-def model_frame(context, config_data) -> Published:
+def model_frame(context: dg.AssetExecutionContext, config_data: DataSection) -> Published:
     """The market's data file, parsed and validated; every column, in the file's order."""
     from pathlib import Path
 
@@ -22,7 +34,9 @@ def model_frame(context, config_data) -> Published:
 
 
 @market_asset(codec="matrix", code=["data", "design"])
-def design_matrix(context, model_frame, config_formula, config_data) -> Published:
+def design_matrix(
+    context: dg.AssetExecutionContext, model_frame: pd.DataFrame, config_formula: FormulaSlice, config_data: DataSection
+) -> Published:
     """The formula evaluated on the data: design columns by R's names, response on the model scale, offset."""
     from dsam_assets.design.formula import parse_formula
     from dsam_assets.design.matrix import build_model_matrix
@@ -39,7 +53,7 @@ def design_matrix(context, model_frame, config_formula, config_data) -> Publishe
     codec="table", code=["design"], dagster_type=table_type("design_matrix_manifest"),
     columns=table_columns("design_matrix_manifest"),
 )  # fmt: skip
-def design_matrix_manifest(context, design_matrix) -> Published:
+def design_matrix_manifest(context: dg.AssetExecutionContext, design_matrix: ModelMatrix) -> Published:
     """Every design column with its range, spread and share of zeros."""
     from dsam_assets.design.manifest import design_matrix_manifest as manifest
 
@@ -49,7 +63,9 @@ def design_matrix_manifest(context, design_matrix) -> Published:
 @market_asset(
     codec="table", code=["data"], dagster_type=table_type("data_dictionary"), columns=table_columns("data_dictionary")
 )
-def data_dictionary(context, model_frame, config_formula, config_data) -> Published:
+def data_dictionary(
+    context: dg.AssetExecutionContext, model_frame: pd.DataFrame, config_formula: FormulaSlice, config_data: DataSection
+) -> Published:
     """What each modelled column means."""
     from dsam_assets.data.dictionary import data_dictionary as dictionary
     from dsam_assets.design.formula import parse_formula
@@ -61,7 +77,13 @@ def data_dictionary(context, model_frame, config_formula, config_data) -> Publis
 @market_asset(
     codec="table", code=["design"], dagster_type=table_type("spec_summary"), columns=table_columns("spec_summary")
 )
-def spec_summary(context, model_frame, design_matrix, config_formula, config_report) -> Published:
+def spec_summary(
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    design_matrix: ModelMatrix,
+    config_formula: FormulaSlice,
+    config_report: ReportSlice,
+) -> Published:
     """The model in one row."""
     from dsam_assets.design.formula import parse_formula
     from dsam_assets.design.manifest import spec_summary as summary
@@ -73,7 +95,7 @@ def spec_summary(context, model_frame, design_matrix, config_formula, config_rep
 @market_asset(
     codec="table", code=["design"], dagster_type=table_type("vif_report"), columns=table_columns("vif_report")
 )
-def vif_report(context, design_matrix) -> Published:
+def vif_report(context: dg.AssetExecutionContext, design_matrix: ModelMatrix) -> Published:
     """Variance inflation factor of every predictor."""
     from dsam_assets.design.vif import vif_report as report
 
@@ -84,7 +106,7 @@ def vif_report(context, design_matrix) -> Published:
 @market_asset(
     codec="table", code=["design"], dagster_type=table_type("prior_table"), columns=table_columns("prior_table")
 )
-def prior_table(context, design_matrix, config_priors) -> Published:
+def prior_table(context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_priors: PriorsSlice) -> Published:
     """Prior and boundary of every parameter, in data units and as Stan sees them."""
     from dsam_assets.design.linear import design_from_slice
     from dsam_assets.design.priors import prior_table as table
@@ -97,11 +119,13 @@ def prior_table(context, design_matrix, config_priors) -> Published:
     codec="table", code=["design", "diagnostics"], dagster_type=table_type("pre_run_checks"),
     columns=table_columns("pre_run_checks"), check_specs=check_specs("pre_run_checks", PREFIT_CHECKS),
 )  # fmt: skip
-def pre_run_checks(context, design_matrix, config_diagnostics) -> Published:
+def pre_run_checks(
+    context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_diagnostics: DiagnosticsSection
+) -> Published:
     """P0 checks: finite response, constant and duplicate columns, rank, condition number."""
     from dsam_assets.design.checks import design_checks
-    from dsam_assets.diagnostics.prefit import prefit_gates
     from dsam_assets.diagnostics.gate_table import gate_frame
+    from dsam_assets.diagnostics.prefit import prefit_gates
 
     mode = config_diagnostics.policy_mode
     rows = prefit_gates(design_checks(design_matrix), mode)

@@ -1,13 +1,23 @@
 """Stage 00: the config as written and as resolved, cut into what each stage reads, and the software in use."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.config.slices import SLICES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsam_assets.config.schema_model import FitSection
+    from dsam_assets.config.slices import FormulaSlice
+
 
 @market_asset(codec="text", code=["config"], sources=["config_file"], resources=["catalogue"], always_run=True)
-def resolved_config(context) -> Published:
+def resolved_config(context: dg.AssetExecutionContext) -> Published:
     """The market's config: as written, and with every default applied and every path resolved."""
     from dsam_assets.config.resolved import resolved_yaml
 
@@ -19,7 +29,7 @@ def resolved_config(context) -> Published:
 def config_slice(name: str) -> dg.AssetsDefinition:
     """The asset `config/<name>`: what its stage reads of the config, so that other edits leave that stage alone."""
 
-    def read_slice(context, resolved_config) -> Published:
+    def read_slice(context: dg.AssetExecutionContext, resolved_config: Mapping[str, str]) -> Published:
         from dsam_assets.config.resolved import config_from_resolved
         from dsam_assets.config.slices import config_slices
 
@@ -34,7 +44,7 @@ config_slice_assets = [config_slice(name) for name in SLICES]
 
 
 @market_asset(codec="text", code=["report/session"], resources=["stan"])
-def session_info(context, config_formula, config_fit) -> Published:
+def session_info(context: dg.AssetExecutionContext, config_formula: FormulaSlice, config_fit: FitSection) -> Published:
     """Versions of packages and of Stan, and the platform."""
     from dsam_assets.report.session import session_info as describe
 

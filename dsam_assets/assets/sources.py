@@ -1,5 +1,7 @@
 """The files that markets are made from, observed by content."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,11 @@ from dsam_assets.errors import DsamError
 MISSING = "missing"
 
 
-def _observe(context: dg.AssetExecutionContext, read: Callable[[str], Path]) -> dg.DataVersionsByPartition:
-    versions = {}
+def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path]) -> dg.DataVersionsByPartition:
+    versions: dict[str, str | dg.DataVersion] = {}
     for market in context.partition_keys:
         try:
-            versions[market] = hashlib.sha256(read(market).read_bytes()).hexdigest()
+            versions[market] = hashlib.sha256(path_of(market).read_bytes()).hexdigest()
         except (OSError, DsamError) as error:
             context.log.warning(f"{market}: {error}")
             versions[market] = MISSING
@@ -26,6 +28,7 @@ def _observe(context: dg.AssetExecutionContext, read: Callable[[str], Path]) -> 
 
 
 def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
+    observe.__annotations__ = {}  # Dagster would want to resolve them
     with beta_accepted():
         declare = dg.observable_source_asset(
             partitions_def=MARKETS, required_resource_keys={"catalogue"}, group_name="sources"
@@ -34,12 +37,12 @@ def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
 
 
 @_source
-def config_file(context) -> dg.DataVersionsByPartition:
+def config_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's YAML config, by content hash."""
     return _observe(context, context.resources.catalogue.path)
 
 
 @_source
-def data_file(context) -> dg.DataVersionsByPartition:
+def data_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data file, by content hash."""
     return _observe(context, lambda market: Path(context.resources.catalogue.load(market).config.data.path))

@@ -72,17 +72,17 @@ def raw_frame_type() -> dg.DagsterType:
     from dagster_pandas import create_dagster_pandas_dataframe_type
     from dagster_pandas.constraints import ConstraintViolationException, DataFrameConstraint
 
-    class Landed(DataFrameConstraint):  # type: ignore[misc]
+    class Landed(DataFrameConstraint):
         def __init__(self) -> None:
             description = "at least one row, every column named by text"
-            super().__init__(error_description=description, markdown_description=description)
+            super().__init__(error_description=description, markdown_description=description)  # type: ignore[no-untyped-call]
 
         def validate(self, frame: Any) -> None:
             if frame.empty or not all(isinstance(name, str) for name in frame.columns):
                 raise ConstraintViolationException(f"{len(frame)} rows, columns {list(frame.columns)}")
 
     with beta_accepted():
-        landing = create_dagster_pandas_dataframe_type(
+        landing: dg.DagsterType = create_dagster_pandas_dataframe_type(  # type: ignore[no-untyped-call]
             name="landing_frame", description="the data file as a frame", dataframe_constraints=[Landed()]
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from allocation_cases import make_problem
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsam_assets.allocation.budget import nearest_feasible, split_like
+from dsam_assets.allocation.budget import nearest_feasible, settle, split_like
 from dsam_assets.allocation.candidates import random_candidates
 from dsam_assets.allocation.response import Response
 
@@ -53,6 +53,7 @@ def boxes(draw):
     return lower, upper, total, np.array([draw(spends) for _ in range(count)])
 
 
+@settings(derandomize=True, deadline=None)
 @given(boxes())
 def test_projections_are_feasible(box):
     lower, upper, total, point = box
@@ -73,6 +74,24 @@ def test_candidates_are_feasible_seeded_and_spread_out():
     assert np.any(plans[:, 0] == 30.0)
     assert plans[:, 3].std() > 10.0
     np.testing.assert_array_equal(plans, random_candidates(problem, 3000, np.random.default_rng(7)))
+
+
+def test_candidates_fill_up_when_most_channels_are_small():
+    upper = [1.0] * 6 + [60.0, 60.0]
+    problem = make_problem([Response()] * 8, np.ones(8), 120.0, upper=upper)
+    plans = random_candidates(problem, 500, np.random.default_rng(2))
+    np.testing.assert_allclose(plans.sum(axis=1), 120.0, rtol=1e-13)
+
+
+def test_projection_of_a_point_far_outside_a_tiny_box():
+    plan = nearest_feasible(np.array([16385.0]), np.zeros(1), np.array([1e-12]), 0.0)
+    np.testing.assert_array_equal(plan, [0.0])
+
+
+def test_settling_gives_the_crumbs_to_the_channel_with_the_most_room():
+    lower, upper = np.zeros(3), np.array([5.0, 9.0, 7.0])
+    np.testing.assert_array_equal(settle(np.array([4.0, 4.0, 4.0]), lower, upper, 12.5), [4.0, 4.5, 4.0])
+    np.testing.assert_array_equal(settle(np.array([4.0, 3.0, 4.0]), lower, upper, 10.5), [3.5, 3.0, 4.0])
 
 
 def test_candidates_when_the_bounds_leave_one_plan():

@@ -85,6 +85,7 @@ def test_log_profit_weighs_money_against_the_response():
     [
         [Response("log1p", scale=30.0), Response("atan", scale=50.0), Response("log1p", scale=80.0)],
         [Response("hill", scale=30.0, n=3.0), Response("hill", scale=50.0, n=2.0), Response("atan", scale=80.0)],
+        [Response("hill", scale=30.0, n=3.0), Response("hill", scale=50.0, n=1.0), Response("hill", scale=80.0, n=0.5)],
     ],
 )
 def test_negative_coefficients_reach_the_dense_grid_optimum(responses):

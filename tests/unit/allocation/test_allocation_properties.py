@@ -36,10 +36,19 @@ def problems(draw, shapes=(0.5, 1.0, 2.5), scales=("identity", "log"), signs=(1.
     reference = lower + rng.uniform(0, 1, COUNT) * width
     total = float(reference.sum()) if draw(st.booleans()) else float((lower + rng.uniform(0.1, 0.9) * width).sum())
     return make_problem(
-        responses, effect * (0.2 if scale == "log" else 1.0), total, lower=lower.tolist(), upper=(lower + width).tolist(),
-        reference=reference.tolist(), response_scale=scale, kpi_baseline=100.0, n_candidates=60,
-        target=draw(st.sampled_from(["kpi_uplift", "profit"])), value_per_kpi=20.0, rates=rng.uniform(0.1, 2, COUNT).tolist(),
-    )  # fmt: skip
+        responses,
+        effect * (0.2 if scale == "log" else 1.0),
+        total,
+        lower=lower.tolist(),
+        upper=(lower + width).tolist(),
+        reference=reference.tolist(),
+        rates=rng.uniform(0.1, 2, COUNT).tolist(),
+        response_scale=scale,
+        kpi_baseline=100.0,
+        target=draw(st.sampled_from(["kpi_uplift", "profit"])),
+        value_per_kpi=20.0,
+        n_candidates=60,
+    )
 
 
 def rescaled(problem, factor):
@@ -55,7 +64,7 @@ def rescaled(problem, factor):
     return replace(problem, channels=channels, total=problem.total * factor, coefficients=problem.coefficients * shrink)
 
 
-@settings(QUICK, max_examples=20)
+@settings(QUICK, max_examples=12)
 @given(problems(signs=(1.0, -1.0)))
 def test_plans_are_feasible_and_never_worse_than_reference_or_candidates(problem):
     plan = allocate(problem)
@@ -99,7 +108,7 @@ def test_the_same_seed_gives_the_same_plan(problem):
     np.testing.assert_array_equal(allocate(problem).best_spend, allocate(problem).best_spend)
 
 
-@settings(QUICK, max_examples=20)
+@settings(QUICK, max_examples=12)
 @given(problems(shapes=(0.5, 1.0), scales=("identity",)))
 def test_concave_problems_come_with_a_proof(problem):
     certificate = allocate(problem).certificate

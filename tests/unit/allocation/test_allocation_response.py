@@ -98,9 +98,13 @@ def test_bank_agrees_with_its_channels():
 
 @pytest.mark.parametrize(
     ("arguments", "key"),
-    [({"kind": "log1p", "scale": 0.0}, "scale"), ({"kind": "hill", "scale": -1.0}, "k"), ({"kind": "hill", "n": np.nan}, "n"),
-     ({"kind": "logistic"}, "type")],
-)  # fmt: skip
+    [
+        ({"kind": "log1p", "scale": 0.0}, "scale"),
+        ({"kind": "hill", "scale": -1.0}, "k"),
+        ({"kind": "hill", "n": np.nan}, "n"),
+        ({"kind": "logistic"}, "type"),
+    ],
+)
 def test_unusable_shapes_are_refused_by_key(arguments, key):
     with pytest.raises(AllocationError) as caught:
         Response(**arguments)

@@ -14,17 +14,23 @@ from dsam_assets.allocation.columns import COLUMNS
 from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.summary import allocation_tables
 
+LOG = {"effect": 0.1, "response_scale": "log", "n_candidates": 50}
 CASES = {
     "identity": random_problem(1, 4, ["identity", "hill", "log1p"], effect=5.0, n_candidates=50),
-    "log": random_problem(2, 4, ["atan", "log1p"], effect=0.1, response_scale="log", kpi_baseline=800.0, n_candidates=50),
-    "relative": random_problem(
-        3, 3, ["atan"], effect=0.1, response_scale="log", allow_relative_log_uplift=True, n_candidates=50
-    ),
+    "log": random_problem(2, 4, ["atan", "log1p"], kpi_baseline=800.0, **LOG),
+    "relative": random_problem(3, 3, ["atan"], allow_relative_log_uplift=True, **LOG),
     "profit": random_problem(
-        4, 3, ["hill"], n=0.5, target="profit", value_per_kpi=40.0, n_candidates=50, rates=[1.0, 2.0, 4.0],
+        4,
+        3,
+        ["hill"],
+        n=0.5,
+        target="profit",
+        value_per_kpi=40.0,
+        n_candidates=50,
+        rates=[1.0, 2.0, 4.0],
         observed=[80.0, 90.0, np.nan],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=sorted(CASES))

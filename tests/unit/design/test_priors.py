@@ -53,7 +53,9 @@ def by_name(rows: tuple[Parameter, ...]) -> dict[str, Parameter]:
     return {row.name: row for row in rows}
 
 
-def test_defaults_are_standard_on_the_scale_that_stan_sees(scaling: Scaling, data: tuple[np.ndarray, np.ndarray]) -> None:
+def test_defaults_are_standard_on_the_scale_that_stan_sees(
+    scaling: Scaling, data: tuple[np.ndarray, np.ndarray]
+) -> None:
     rows = by_name(build_parameters(TERMS, scaling))
     assert list(rows) == [*TERMS, "noise_sd"]
     assert all((row.scaled_mean, row.scaled_sd) == (0.0, 5.0) for row in rows.values())
