@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from dsam_assets.errors import ConfigError
 
@@ -41,8 +41,8 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
     return added, removed, refused
 
 
-def serve(configs: Path | None, port: int) -> int:
-    """Start Dagster's UI and daemon on the loopback interface; returns when they end."""
+def serve(configs: Path | None, port: int) -> NoReturn:
+    """Start Dagster's UI and daemon on the loopback interface, in place of this process."""
     from resources.locations import locations
 
     sync_markets(configs)
@@ -53,7 +53,5 @@ def serve(configs: Path | None, port: int) -> int:
         "-m", "dsam_assets.definitions",
     ]  # fmt: skip
     print(f"Dagster UI: http://127.0.0.1:{port} (stop with Ctrl-C); markets: {places.configs}", flush=True)
-    try:
-        return subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    # The UI takes over this process, so that whoever stops it stops the UI, and no server is left behind.
+    os.execve(sys.executable, command, environment)  # noqa: S606

@@ -30,7 +30,9 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
     data_roots: list[str] = Field(default_factory=list)
 
     def path(self, market: str) -> Path:
-        """The market's config file; raises `ConfigError` when there is none."""
+        """The market's config file; raises `ConfigError` when there is none, or two, or its name cannot be a market."""
+        from dsam_assets.config.load import market_key
+
         files = config_files(Path(self.folder))
         if market not in files:
             raise ConfigError(
@@ -38,6 +40,15 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
                 where=self.folder,
                 got="configs for " + (", ".join(files) or "no market"),
                 fix="Add the file, or run `dsam sync` to drop markets whose config is gone.",
+            )
+        market_key(files[market])
+        twins = [path.name for path in Path(self.folder).iterdir() if path.stem == market and path.suffix in SUFFIXES]
+        if len(twins) > 1:
+            raise ConfigError(
+                f"Two configs claim the market {market}.",
+                where=self.folder,
+                got=", ".join(sorted(twins)),
+                fix="Keep one of them, or rename one.",
             )
         return files[market]
 

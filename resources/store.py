@@ -111,6 +111,15 @@ class Store:
         target = self.folder_of(market, record.asset)
         return all((target / name).exists() for name in record.files)
 
+    def verified(self, market: str, record: Record) -> bool:
+        """Whether every file of the artefact is there with the content that was written."""
+        try:
+            for name in record.files:
+                self.read(market, record, name)
+        except StoreError:
+            return False
+        return True
+
 
 def _rebuild(market: str, asset: str) -> str:
     return f"Rebuild it: materialise {asset} of market {market} with the tag dsam/force=true, or `dsam run --force`."

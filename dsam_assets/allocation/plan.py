@@ -78,5 +78,10 @@ def plan_budget(
             response_scale=matrix.response_scale,
             kpi_type=section.kpi_type,
         )
-        tables = allocation_tables(allocate(problem))
+        tables = _stamped(allocation_tables(allocate(problem)), report)
     return BudgetPlan(tables, report.reliability, report.overall, report.reasons)
+
+
+def _stamped(tables: Mapping[str, pd.DataFrame], report: DiagnosticsReport) -> dict[str, pd.DataFrame]:
+    summary = tables["budget_summary"].assign(reliability=report.reliability, diagnostics_overall=report.overall)
+    return {**tables, "budget_summary": summary}

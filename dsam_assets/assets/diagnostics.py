@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.outcomes import FIT_CHECKS, PREFIT_CHECKS, check_result, check_specs
-from dsam_assets.assets.types import table_columns, table_type
+from dsam_assets.assets.types import table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +50,7 @@ def chain_diagnostics(context: dg.AssetExecutionContext, posterior: Draws) -> Pu
 
 @market_asset(
     codec="report", code=["diagnostics"], columns=table_columns("diagnostics_report"),
+    dagster_type=tables_type("diagnostics_report", "the verdict", lambda report: {"diagnostics_report": report.to_frame()}),
     check_specs=check_specs("diagnostics_report", FIT_CHECKS),
 )  # fmt: skip
 def diagnostics_report(

@@ -2,19 +2,15 @@
 
 import dagster as dg
 
-from dsam_assets.assets.market_asset import MARKETS
-
 refit = dg.define_asset_job(
     "refit",
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets("config_file", "data_file"),
-    partitions_def=MARKETS,
     executor_def=dg.in_process_executor,
     description="Everything of one market, from config to run folder; unchanged steps are reused.",
 )
 observe = dg.define_asset_job(
     "observe_sources",
     selection=dg.AssetSelection.assets("config_file", "data_file"),
-    partitions_def=MARKETS,
     executor_def=dg.in_process_executor,
     description="Look at the config and data files of markets and record their content versions.",
 )

@@ -15,14 +15,14 @@ from typing import Any
 
 import dagster as dg
 
-from dsam_assets.assets.outcomes import as_failure, check_document, peak_memory_mib, plain, restore_check
+from dsam_assets.assets.outcomes import MARKETS, as_failure, check_document, peak_memory_mib, plain, restore_check
 from dsam_assets.errors import DsamError
 from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
 from resources.codecs import CODECS, fingerprint
 from resources.store import Encoded, Record, Store, file_hashes
 
-MARKETS = dg.DynamicPartitionsDefinition(name="market")
 FORCE_TAG = "dsam/force"
+MEASURED = ("seconds", "peak_memory_mib")
 PROGRESS = logging.getLogger("dsam.progress")
 
 
@@ -113,8 +113,8 @@ def code_version_of(function: Callable[..., Any], code: Sequence[str]) -> str:
 
 
 def group_of(name: str) -> str:
-    """UI group: the stage folder's name behind `stage_`, which sorts the groups by stage."""
-    return "stage_" + STAGED_FOLDERS[ASSET_STAGES.get(name, "run_metadata")]
+    """UI group: the name of the stage folder."""
+    return STAGED_FOLDERS[ASSET_STAGES.get(name, "run_metadata")]
 
 
 def asset_key(parameter: str) -> dg.AssetKey:
@@ -132,15 +132,10 @@ def _wrap(
 ) -> Callable[..., dg.MaterializeResult[Encoded]]:
     @wraps(function)
     def run(context: dg.AssetExecutionContext, **inputs: Any) -> dg.MaterializeResult[Encoded]:
-        store: Store = context.resources.store.open()
-        versions = input_versions(store, context.partition_key, specification.inputs)
-        record = None
-        if not specification.always_run and FORCE_TAG not in context.run.tags:
-            record = reusable_record(store, context.partition_key, specification, versions)
-        if record is not None:
-            PROGRESS.info("reused", extra={"asset": specification.name, "seconds": 0.0})
-            return _result(Encoded(None, record, None), [restore_check(check) for check in record.metadata["checks"]])
-        return _compute(context, function, inputs, specification, versions)
+        try:
+            return _reuse_or_compute(context, function, inputs, specification)
+        except DsamError as error:
+            raise as_failure(error) from error
 
     # Dagster would read input and output types off the annotations; its types are given by name instead.
     parameters = inspect.signature(function).parameters.values()
@@ -148,6 +143,24 @@ def _wrap(
     run.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
     run.__annotations__ = {}
     return run
+
+
+def _reuse_or_compute(
+    context: dg.AssetExecutionContext,
+    function: Callable[..., Published],
+    inputs: Mapping[str, Any],
+    specification: AssetSpecification,
+) -> dg.MaterializeResult[Encoded]:
+    store: Store = context.resources.store.open()
+    versions = input_versions(store, context.partition_key, specification.inputs)
+    record = None
+    if not specification.always_run and FORCE_TAG not in context.run.tags:
+        record = reusable_record(store, context.partition_key, specification, versions)
+    if record is None:
+        return _compute(context, function, inputs, specification, versions)
+    PROGRESS.info("reused", extra={"asset": specification.name, "seconds": 0.0})
+    checks = [restore_check(check) for check in record.metadata["checks"]]
+    return _result(context, Encoded(None, record, None), checks)
 
 
 def input_versions(store: Store, market: str, inputs: Sequence[str]) -> dict[str, str]:
@@ -175,10 +188,7 @@ def _compute(
 ) -> dg.MaterializeResult[Encoded]:
     PROGRESS.info("started", extra={"asset": specification.name, "seconds": 0.0})
     started = time.perf_counter()
-    try:
-        published = function(context, **inputs)
-    except DsamError as error:
-        raise as_failure(error) from error
+    published = function(context, **inputs)
     files = CODECS[specification.codec].encode(specification.name, published.value)
     seconds = round(time.perf_counter() - started, 3)
     record = Record(
@@ -192,18 +202,33 @@ def _compute(
             "checks": [check_document(check) for check in published.checks],
         },
     )
-    stored = reusable_record(context.resources.store.open(), context.partition_key, specification, versions)
-    if stored is not None and stored.data_version == record.data_version:
+    store: Store = context.resources.store.open()
+    stored = reusable_record(store, context.partition_key, specification, versions)
+    if stored is not None and _lasting(stored) == _lasting(record) and store.verified(context.partition_key, stored):
         PROGRESS.info("unchanged", extra={"asset": specification.name, "seconds": seconds})
-        return _result(Encoded(None, stored, None), published.checks)
+        return _result(context, Encoded(None, stored, None), published.checks)
     PROGRESS.info("computed", extra={"asset": specification.name, "seconds": seconds})
-    return _result(Encoded(published.value, record, files), published.checks)
+    return _result(context, Encoded(published.value, record, files), published.checks)
 
 
-def _result(encoded: Encoded, checks: Sequence[dg.AssetCheckResult]) -> dg.MaterializeResult[Encoded]:
+def _lasting(record: Record) -> tuple[object, ...]:
+    """What two records of the same work agree on: everything but how long it took."""
+    shown = {key: value for key, value in record.metadata["shown"].items() if key not in MEASURED}
+    return record.data_version, shown, record.metadata["checks"]
+
+
+def _result(
+    context: dg.AssetExecutionContext, encoded: Encoded, checks: Sequence[dg.AssetCheckResult]
+) -> dg.MaterializeResult[Encoded]:
+    folder = context.resources.store.open().folder_of(context.partition_key, encoded.record.asset)
     return dg.MaterializeResult(
         value=encoded,
         data_version=dg.DataVersion(encoded.record.data_version),
-        metadata={**encoded.record.metadata["shown"], "reused": encoded.files is None},
+        metadata={
+            "path": dg.MetadataValue.path(str(folder)),
+            "files": ", ".join(encoded.record.files),
+            **encoded.record.metadata["shown"],
+            "reused": encoded.files is None,
+        },
         check_results=list(checks) or None,
     )

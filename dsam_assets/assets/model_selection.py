@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
 
-@market_asset(codec="tables", code=["selection", "diagnostics/residual_table"])
+@market_asset(
+    codec="tables",
+    code=["selection", "diagnostics/residual_table"],
+    columns=table_columns("loo_summary"),
+    dagster_type=tables_type("loo", "PSIS-LOO in total and by row"),
+)
 def loo(
     context: dg.AssetExecutionContext,
     posterior: Draws,

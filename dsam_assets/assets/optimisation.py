@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
 
-@market_asset(codec="allocation", code=["allocation"])
+@market_asset(
+    codec="allocation",
+    code=["allocation"],
+    columns=table_columns("budget_allocation"),
+    dagster_type=tables_type("allocation", "budget tables with their reliability", lambda plan: plan.tables),
+)
 def allocation(
     context: dg.AssetExecutionContext,
     posterior: Draws,

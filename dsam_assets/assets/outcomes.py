@@ -17,6 +17,7 @@ from dsam_assets.verdict import GateResult, PolicyMode, effective_status
 PREFIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P0")
 FIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P1")
 
+MARKETS = dg.DynamicPartitionsDefinition(name="market")
 ERROR_CLASS = "dsam_error"
 EXIT_STATUS = "exit_status"
 
@@ -31,11 +32,14 @@ def as_failure(error: DsamError) -> dg.Failure:
 
 
 def check_specs(asset: str, check_ids: Iterable[str]) -> list[dg.AssetCheckSpec]:
-    """One check per gate row."""
-    return [
-        dg.AssetCheckSpec(name, asset=asset, description=f"{CHECKS[name].gate}: {CHECKS[name].metric}")
-        for name in check_ids
-    ]
+    """One check per gate row, by market."""
+    with beta_accepted():
+        return [
+            dg.AssetCheckSpec(
+                name, asset=asset, description=f"{CHECKS[name].gate}: {CHECKS[name].metric}", partitions_def=MARKETS
+            )
+            for name in check_ids
+        ]
 
 
 def check_result(row: GateResult, mode: PolicyMode) -> dg.AssetCheckResult:
@@ -80,9 +84,10 @@ def peak_memory_mib() -> float:
 
 @contextmanager
 def beta_accepted() -> Iterator[None]:
-    """The parts of Dagster that we use and that it calls beta: pinned below the next minor version, so no warning."""
+    """The parts of Dagster that we use and that it calls beta: it is pinned below its next minor version."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         yield
 
 

@@ -43,7 +43,7 @@ def config_slice(name: str) -> dg.AssetsDefinition:
 config_slice_assets = [config_slice(name) for name in SLICES]
 
 
-@market_asset(codec="text", code=["report/session"], resources=["stan"])
+@market_asset(codec="text", code=["report/session"], resources=["stan"], always_run=True)
 def session_info(context: dg.AssetExecutionContext, config_formula: FormulaSlice, config_fit: FitSection) -> Published:
     """Versions of packages and of Stan, and the platform."""
     from dsam_assets.report.session import session_info as describe

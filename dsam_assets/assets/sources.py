@@ -9,8 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from dsam_assets.assets.market_asset import MARKETS
-from dsam_assets.assets.outcomes import beta_accepted
+from dsam_assets.assets.outcomes import MARKETS, beta_accepted
 from dsam_assets.errors import DsamError
 
 MISSING = "missing"

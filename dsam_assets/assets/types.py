@@ -43,9 +43,9 @@ def table_type(name: str) -> dg.DagsterType:
     return _type(name, TABLES[name].row, lambda value: {name: value})
 
 
-def tables_type(name: str, description: str) -> dg.DagsterType:
-    """Type of an asset that is several tables by name."""
-    return _type(name, description, lambda value: value)
+def tables_type(name: str, description: str, tables_of: Callable[[Any], Mapping[str, Any]] = dict) -> dg.DagsterType:
+    """Type of an asset that is, or holds, several tables by name."""
+    return _type(name, description, tables_of)
 
 
 def _type(name: str, description: str, tables_of: Callable[[Any], Mapping[str, Any]]) -> dg.DagsterType:

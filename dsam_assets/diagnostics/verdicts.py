@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates
 from dsam_assets.diagnostics.gate_table import gates_from_frame
+from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
 from dsam_assets.diagnostics.rows import not_computed
 from dsam_assets.diagnostics.thresholds import CHECKS

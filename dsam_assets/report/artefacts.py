@@ -124,6 +124,7 @@ ASSET_STAGES: dict[str, Stage] = {
     "design_matrix": "pre_run",
     "prior_table": "pre_run",
     "pre_run_checks": "pre_run",
+    "run_bundle": "interpretation",
     **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
 }
 

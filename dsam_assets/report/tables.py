@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dsam_assets.tables import Column, Table
+from dsam_assets.allocation.columns import COLUMNS as BUDGET_COLUMNS
+from dsam_assets.tables import Column, Kind, Table
 
 ROW = Column("row", "integer", "position", "0-based position in the data file", at_least=0)
 DATE = Column("date", "date", "date", "date of the row", required=False)
@@ -166,6 +167,51 @@ TABLES: dict[str, Table] = {
             ),
         ),
         Table(
+            "loo_summary",
+            "the fit",
+            (
+                Column("status", "text", "text", "whether PSIS-LOO was computed", one_of=("ok", "skipped")),
+                text("reason", "why it was not", nullable=True),
+                text("method", "how it was computed"),
+                text("scale", "scale of elpd_loo", nullable=True),
+                text("response_scale", "scale of the likelihood", nullable=True),
+                number("elpd_loo", "nats", "expected log predictive density; higher is better", nullable=True),
+                number("se_elpd_loo", "nats", "its standard error", nullable=True),
+                number("se_subsampling", "nats", "the part of it from scoring a sample of rows", nullable=True),
+                number("p_loo", "parameters", "effective number of parameters", nullable=True),
+                number("looic", "deviance", "−2 elpd_loo", nullable=True),
+                number("kpi_elpd_loo", "nats", "elpd_loo on the KPI scale (Jacobian of a log response)", nullable=True),
+                number("se_kpi_elpd_loo", "nats", "its standard error", nullable=True),
+                count("n_rows", "modelled rows", nullable=True),
+                count("n_scored", "rows scored", nullable=True),
+                count("n_draws", "draws used", nullable=True),
+                number("r_eff", "ratio", "relative efficiency of the draws", nullable=True),
+                number("max_pareto_k", "shape", "largest Pareto k", nullable=True),
+                number("pareto_k_warn", "shape", "threshold of influential rows", nullable=True),
+                count("n_k_above_warn", "rows above it", nullable=True),
+                count("n_k_le_0_5", "rows with k ≤ 0.5", nullable=True),
+                count("n_k_0_5_to_0_7", "rows with 0.5 < k ≤ 0.7", nullable=True),
+                count("n_k_gt_0_7", "rows with k > 0.7", nullable=True),
+                count("n_k_gt_1", "rows with k > 1", nullable=True),
+                count("n_k_not_computed", "rows without k", nullable=True),
+                text("warnings", "sentences for the reader", nullable=True),
+            ),
+        ),
+        Table(
+            "loo_pointwise",
+            "one scored row",
+            (
+                ROW,
+                DATE,
+                number("elpd_loo", "nats", "log predictive density of the row, model scale", nullable=True),
+                number("p_loo", "parameters", "the row's share of p_loo", nullable=True),
+                number("pareto_k", "shape", "Pareto k", nullable=True),
+                text("k_band", "good, ok, bad, very_bad or not_computed"),
+                Column("influential", "flag", "true/false", "k above the warning threshold, or not computed"),
+                Column("top_n", "flag", "true/false", "among the largest k"),
+            ),
+        ),
+        Table(
             "diagnostics_report",
             "one check",
             (
@@ -185,4 +231,33 @@ TABLES: dict[str, Table] = {
         ),
     )
 }  # fmt: skip
+BUDGET_KINDS: dict[str, Kind] = {
+    "string": "text", "float64": "number", "int64": "integer", "bool": "flag", "boolean": "flag",
+}  # fmt: skip
+BUDGET_ROWS = {
+    "budget_summary": "the plan",
+    "budget_allocation": "one channel",
+    "budget_diagnostics": "one piece of evidence about the plan",
+    "budget_response_curves": "one channel at one spend",
+    "budget_response_points": "one channel at the reference or at the plan",
+    "budget_roi_cpa": "one channel, or all together",
+    "budget_impact": "one channel's part of the change",
+}
+
+
+STAMP = (
+    Column("reliability", "text", "text", "state of the evidence", one_of=("final", "provisional", "blocked")),
+    Column("diagnostics_overall", "text", "text", "overall status of the checks", one_of=("pass", "warn", "fail")),
+)
+
+
+def _budget_table(name: str) -> Table:
+    columns = [
+        Column(column.name, BUDGET_KINDS[column.dtype], column.unit or "text", column.description, column.nullable)
+        for column in BUDGET_COLUMNS[name]
+    ]
+    return Table(name, BUDGET_ROWS[name], (*columns, *(STAMP if name == "budget_summary" else ())))
+
+
+TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.stan
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # The demo data are one fixed draw. If they are generated anew with another seed, 21 intervals of 90 % hold 15 or more
-# of the true values except with this probability (hits taken as independent; the demo's predictors are not far from it).
+# of the true values except with this probability (hits taken as independent, which they nearly are).
 FEWEST_INSIDE = 15
 FALSE_ALARM = 0.005
 
@@ -112,5 +112,4 @@ def test_plan_is_nearly_as_good_as_the_one_that_knows_the_truth(plan: Allocation
     regret = best - kpi(plan.best_spend)
     assert gain == pytest.approx(truth["budget"]["best_kpi_uplift"], abs=0.5)
     assert -1e-6 * best <= regret
-    print(f"regret {regret:.0f} of {gain:.0f}")
-    assert regret < 0.5 * gain
+    assert regret < gain / 3

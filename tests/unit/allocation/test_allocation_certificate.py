@@ -93,6 +93,13 @@ def test_win_rate_is_paired_by_draw():
     assert status(certificate, "probability_beats_reference") == "warn"
 
 
+def test_win_rate_against_the_split_is_paired_by_draw_too():
+    # Unpaired, the plan's sorted outcomes 95, 110, 230 all beat the split's 50, 90, 105; paired, the first draw loses.
+    draws = np.array([[5.0, 5.5], [8.0, 1.0], [4.0, 1.0]])
+    case = make_problem([Response(), Response()], draws, 40.0, reference=[10.0, 10.0])
+    assert allocate(case).certificate.probability_beats_split == pytest.approx(2 / 3)
+
+
 def test_gain_from_more_money_is_told_from_gain_by_moving_money():
     case = make_problem([Response(), Response()], [2.0, 1.0], 40.0, reference=[10.0, 10.0])
     certificate = allocate(case).certificate

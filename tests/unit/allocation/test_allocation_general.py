@@ -115,3 +115,9 @@ def test_a_feasible_reference_that_is_already_optimal_is_kept():
     np.testing.assert_allclose(again.best_spend, best, rtol=1e-9)
     assert again.score >= 0.0
     assert again.certificate.probability_beats_reference is None
+
+
+def test_an_indifferent_problem_keeps_the_feasible_reference():
+    plan = allocate(make_problem([Response()] * 3, [2.0, 2.0, 2.0], 60.0, reference=[10.0, 30.0, 20.0]))
+    assert plan.method == "reference"
+    np.testing.assert_array_equal(plan.best_spend, [10.0, 30.0, 20.0])

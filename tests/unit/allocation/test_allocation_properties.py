@@ -64,7 +64,7 @@ def rescaled(problem, factor):
     return replace(problem, channels=channels, total=problem.total * factor, coefficients=problem.coefficients * shrink)
 
 
-@settings(QUICK, max_examples=12)
+@settings(QUICK, max_examples=10)
 @given(problems(signs=(1.0, -1.0)))
 def test_plans_are_feasible_and_never_worse_than_reference_or_candidates(problem):
     plan = allocate(problem)
@@ -77,14 +77,14 @@ def test_plans_are_feasible_and_never_worse_than_reference_or_candidates(problem
         assert plan.score >= 0.0
 
 
-@settings(QUICK, max_examples=8)
+@settings(QUICK, max_examples=6)
 @given(problems(signs=(1.0, -1.0)), st.permutations(range(COUNT)))
 def test_permuting_channels_permutes_the_plan(problem, order):
     order = np.array(order)
     np.testing.assert_array_equal(solve(problem.reordered(order)).spend, solve(problem).spend[order])
 
 
-@settings(QUICK, max_examples=8)
+@settings(QUICK, max_examples=6)
 @given(problems(shapes=(0.5, 1.0)), SCALE_POWERS)
 def test_units_of_spend_do_not_matter(problem, power):
     factor = 10.0**power
@@ -93,7 +93,7 @@ def test_units_of_spend_do_not_matter(problem, power):
     np.testing.assert_allclose(scaled.spend / factor, plan.spend, rtol=1e-4, atol=1e-4 * problem.total)
 
 
-@settings(QUICK, max_examples=8)
+@settings(QUICK, max_examples=6)
 @given(problems(shapes=(0.5, 1.0, 2.5)), st.floats(0.0, 1.0))
 def test_more_budget_never_lowers_the_kpi(problem, share):
     problem = replace(problem, target="kpi_uplift")
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_plan(problem):
     np.testing.assert_array_equal(allocate(problem).best_spend, allocate(problem).best_spend)
 
 
-@settings(QUICK, max_examples=12)
+@settings(QUICK, max_examples=10)
 @given(problems(shapes=(0.5, 1.0), scales=("identity",)))
 def test_concave_problems_come_with_a_proof(problem):
     certificate = allocate(problem).certificate

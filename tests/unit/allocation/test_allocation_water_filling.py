@@ -121,10 +121,10 @@ def test_the_bounds_may_leave_one_plan_only():
 
 
 def test_two_thousand_candidates_fall_measurably_short():
-    problem = random_problem(21, 5, ["atan", "log1p", "hill"], n_candidates=2000, reference=[5.0, 5.0, 5.0, 5.0, 280.0])
+    problem = random_problem(23, 5, ["atan", "log1p", "hill"], n_candidates=2000, reference=[5.0, 5.0, 5.0, 5.0, 280.0])
     plan = allocate(problem)
     regret = plan.certificate.candidate_regret
     assert regret > 0.0
-    assert plan.certificate.candidate_regret_share > 0.002
+    assert plan.certificate.candidate_regret_share > 0.02
     assert regret == pytest.approx(plan.score - plan.candidate_scores.max(), rel=1e-12)
     assert len(plan.candidate_scores) == 2000

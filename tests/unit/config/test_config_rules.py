@@ -89,7 +89,7 @@ VALID: list[dict[str, Any]] = [
     budget(),
     budget(20),
     budget(0.3, [channel("a", 0.1), channel("b", 0.2)]),
-    budget(0.3, [channel("a", 0, 0.1), channel("b", 0, 0.2)]),
+    budget(0.8, [channel("a", 0, 0.7), channel("b", 0, 0.1)]),
     budget(None, scenario="target_efficiency", target_value=2),
     budget(1000, scenario="target_efficiency", target_value=2),
     budget(reference_spend=[1, 2]),
