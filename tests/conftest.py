@@ -1,79 +1,22 @@
-"""Fixtures that several folders share: a small market on disk, and a stand-in for Stan."""
+"""Fixtures that several folders share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-
-WEEKS = 60
-
-CONFIG = """\
-data:
-  path: data/uk.csv
-  date_var: date
-model:
-  formula: kpi ~ trend + m_tv + m_search
-priors:
-  overrides:
-    - {parameter: trend, family: normal, mean: 0, sd: 50}
-boundaries:
-  overrides:
-    - {parameter: m_tv, lower: 0}
-    - {parameter: m_search, lower: 0, upper: .Inf}
-fit:
-  mcmc: {chains: 4, iter: 600, warmup: 200, seed: 7}
-diagnostics:
-  policy_mode: explore
-  gating: warn
-allocation:
-  enabled: true
-  seed: 5
-  n_candidates: 50
-  budget: {total: 250}
-  posterior: {draws: 100}
-  channels:
-    - {term: m_tv, name: TV, spend_col: spend_tv, bounds: {min: 20, max: 300}, response: {type: log1p, scale: 50}}
-    - term: m_search
-      name: Search
-      spend_col: spend_search
-      bounds: {min: 20, max: 300}
-      response: {type: hill, k: 80, n: 1}
-"""
-
-
-def market_frame() -> pd.DataFrame:
-    """A weekly market whose media columns are transforms of its spend columns; `note` is not modelled."""
-    rng = np.random.default_rng(11)
-    tv, search = rng.gamma(4, 40, WEEKS), rng.gamma(4, 25, WEEKS)
-    frame = pd.DataFrame(
-        {
-            "date": pd.date_range("2023-01-02", periods=WEEKS, freq="7D").strftime("%Y-%m-%d"),
-            "trend": np.linspace(0, 1, WEEKS),
-            "spend_tv": tv,
-            "spend_search": search,
-            "m_tv": np.log1p(tv / 50),
-            "m_search": search / (search + 80),
-            "note": np.arange(WEEKS) % 5,
-        }
-    )
-    kpi = 100 + 20 * frame["trend"] + 40 * frame["m_tv"] + 120 * frame["m_search"] + rng.normal(0, 5, WEEKS)
-    return frame.assign(kpi=kpi).round(6)
-
-
-def write_market(folder: Path, name: str = "uk") -> Path:
-    """Write the config `<name>.yaml` and its data below a folder; returns the config's path."""
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    market_frame().to_csv(folder / "data" / "uk.csv", index=False, lineterminator="\n")
-    config = folder / f"{name}.yaml"
-    config.write_text(CONFIG)
-    return config
+from fake_stan import FakeRunner
+from small_market import write_market
 
 
 @pytest.fixture
 def new_market(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a small market and returns the path of its config."""
+    """Writes a small market below a folder and returns the path of its config."""
     return lambda name="uk", folder=None: write_market(folder or tmp_path / "configs", name)
+
+
+@pytest.fixture
+def fake_runner() -> FakeRunner:
+    """A `StanRunner` that draws from the conjugate posterior and remembers its calls."""
+    return FakeRunner()

@@ -1,8 +1,8 @@
 """A stand-in for Stan that draws from the conjugate posterior of the linear program in milliseconds.
 
 Given the residual standard deviation, the coefficients of a linear model with normal priors are normal with precision
-R'R/σ² + diag(1/sd²); σ² itself is drawn from its scaled inverse chi-squared distribution at the least-squares fit. Bounds
-are kept by reflection.
+R'R/σ² + diag(1/sd²); σ² itself is drawn from its scaled inverse chi-squared distribution at the least-squares fit.
+Bounds are kept by reflection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import dagster as dg
 import numpy as np
 
 from dsam_assets.fit.runner import McmcSettings, StanDraws
@@ -70,17 +69,3 @@ class FakeRunner:
             stan_version="0.0.0",
             seconds=0.0,
         )
-
-
-class FakeStan(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The Dagster resource `stan`, without Stan."""
-
-    progress: bool = False
-    stuck: bool = False
-    version: str = "0.0.0"
-
-    def sample(self, program: str, data: Mapping[str, Any], settings: McmcSettings) -> StanDraws:
-        return FakeRunner(stuck=self.stuck).sample(program, data, settings)
-
-    def describe_home(self) -> dict[str, str]:
-        return {"version": self.version, "origin": "a stand-in for tests"}

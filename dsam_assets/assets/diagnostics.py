@@ -50,7 +50,7 @@ def chain_diagnostics(context: dg.AssetExecutionContext, posterior: Draws) -> Pu
 
 @market_asset(
     codec="report", code=["diagnostics"], columns=table_columns("diagnostics_report"),
-    dagster_type=tables_type("diagnostics_report", "the verdict", lambda report: {"diagnostics_report": report.to_frame()}),
+    dagster_type=tables_type("report", "the verdict", lambda report: {"diagnostics_report": report.to_frame()}),
     check_specs=check_specs("diagnostics_report", FIT_CHECKS),
 )  # fmt: skip
 def diagnostics_report(
@@ -64,6 +64,7 @@ def diagnostics_report(
     from dsam_assets.diagnostics.verdicts import verdict_of_fit
 
     report = verdict_of_fit(posterior, pre_run_checks, loo, config_diagnostics)
-    shown = {"overall": report.overall, "reliability": report.reliability, "converged": str(report.converged)}
+    converged = "does not apply" if report.converged is None else report.converged
+    shown = {"overall": report.overall, "reliability": report.reliability, "converged": converged}
     rows = [row for row in report.results if row.check_id not in PREFIT_CHECKS]
     return Published(report, shown, [check_result(row, report.policy_mode) for row in rows])

@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from dsam_assets.assets.outcomes import MARKETS, as_failure, check_document, peak_memory_mib, plain, restore_check
-from dsam_assets.errors import DsamError
+from dsam_assets.errors import DsamError, StoreError
 from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
 from resources.codecs import CODECS, fingerprint
 from resources.store import Encoded, Record, Store, file_hashes
@@ -177,6 +177,18 @@ def reusable_record(
     if record is None or record.code_version != specification.code_version or dict(record.inputs) != dict(versions):
         return None
     return record if store.intact(market, record) else None
+
+
+def require_current(store: Store, market: str, assets: Sequence[str]) -> None:
+    """Raise `StoreError` unless each stored asset was made from its inputs as they are stored now."""
+    for name in assets:
+        record = store.record(market, name)
+        if record is None or input_versions(store, market, tuple(record.inputs)) != dict(record.inputs):
+            raise StoreError(
+                f"{name} is missing, or older than what it is made from.",
+                where=f"market {market}",
+                fix=f"Materialise {name} first, or run the job refit.",
+            )
 
 
 def _compute(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @market_asset(
     codec="tables",
-    code=["selection", "diagnostics/residual_table"],
+    code=["selection", "design", "fit", "diagnostics/residual_table"],
     columns=table_columns("loo_summary"),
     dagster_type=tables_type("loo", "PSIS-LOO in total and by row"),
 )

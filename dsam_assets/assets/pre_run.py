@@ -61,8 +61,9 @@ def design_matrix_manifest(context: dg.AssetExecutionContext, design_matrix: Mod
 
 
 @market_asset(
-    codec="table", code=["data"], dagster_type=table_type("data_dictionary"), columns=table_columns("data_dictionary")
-)
+    codec="table", code=["data", "design"], dagster_type=table_type("data_dictionary"),
+    columns=table_columns("data_dictionary"),
+)  # fmt: skip
 def data_dictionary(
     context: dg.AssetExecutionContext, model_frame: pd.DataFrame, config_formula: FormulaSlice, config_data: DataSection
 ) -> Published:

@@ -128,7 +128,7 @@ def section_digest(config: Config, section_names: Iterable[str], *, base: Path |
 
     Comments, key order, and writing a default or not make no difference.
     """
-    plain = {name: to_plain(_part(config, name)) for name in sorted(set(section_names))}
+    plain = {name: to_plain(_part(config, name)) for name in section_names}
     if base is not None:
         plain = {name: _relative(value, tuple(name.split(".")), base) for name, value in plain.items()}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -62,9 +62,19 @@ def _parse(file: FileContent) -> pd.DataFrame:
             "The file is not UTF-8 text.", where=f"{file.path}, byte {error.start}", fix="Save it as UTF-8 CSV."
         ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"The file is not a valid CSV: {error}.", where=str(file.path)) from error
+        raise DataError(
+            f"The file is not a valid CSV: {error}.",
+            where=str(file.path),
+            wanted="comma-separated values with the same number of fields in every row",
+            fix="Look at the line that the message names; put quotes around text that contains commas.",
+        ) from error
     if frame.empty:
-        raise DataError("The file has a header and no rows.", where=str(file.path), wanted="at least one row")
+        raise DataError(
+            "The file has a header and no rows.",
+            where=str(file.path),
+            wanted="at least one row",
+            fix="Export the data again, or correct data.path.",
+        )
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(
             "Rows have more fields than the header.",
@@ -81,7 +91,12 @@ def _require_clean_header(file: FileContent) -> None:
         keep_default_na=False,
     ) if first_line.strip() else pd.DataFrame()  # fmt: skip
     if header.empty:
-        raise DataError("The file is empty or starts with a blank line.", where=str(file.path), wanted="a header row")
+        raise DataError(
+            "The file is empty or starts with a blank line.",
+            where=str(file.path),
+            wanted="a header row",
+            fix="Export the data again, or correct data.path.",
+        )
     names = [str(name) for name in header.iloc[0]]
     repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if repeated:

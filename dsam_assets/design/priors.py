@@ -23,8 +23,8 @@ DEFAULT_SD = 5.0
 class Parameter:
     """Prior and boundary of one parameter, in data units and as Stan sees them.
 
-    `mean` and `sd` are those of the family before truncation; for `lognormal_ms` they are the mean and standard deviation of
-    the variable itself, not of its logarithm. The scaled fields are `None` until `scale_parameters` has run.
+    `mean` and `sd` are those of the family before truncation; for `lognormal_ms` they are the mean and standard
+    deviation of the variable itself, not of its logarithm.
     """
 
     name: str
@@ -84,8 +84,8 @@ def build_parameters(
 ) -> tuple[Parameter, ...]:
     """The parameter table of a linear model.
 
-    Defaults are normal(0, 5) on the scale that Stan sees; overrides are in data units and converted exactly: a slope's mean,
-    sd and bounds by s_x / s_y, the residual standard deviation's by 1 / s_y.
+    Defaults are normal(0, 5) on the scale that Stan sees; overrides are in data units and converted exactly: a slope's
+    mean, sd and bounds by s_x / s_y, the residual standard deviation's by 1 / s_y.
 
     Raises:
         DesignError: an override names no parameter, repeats one, or is invalid for it.
@@ -165,7 +165,7 @@ def lognormal_location_spread(mean: float, sd: float) -> tuple[float, float]:
 
 def prior_table(parameters: Sequence[Parameter], scaling: Scaling) -> pd.DataFrame:
     """One row per parameter, on both scales."""
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         [
             {
                 "parameter": row.name,
@@ -185,7 +185,6 @@ def prior_table(parameters: Sequence[Parameter], scaling: Scaling) -> pd.DataFra
             for row in parameters
         ]
     )
-    return frame
 
 
 def _describe(name: str, scaling: Scaling) -> str:

@@ -41,10 +41,14 @@ _ADVICE = {
     "/": ("a divisor that is never 0", "correct the data, or add a constant to the divisor"),
 }
 
+_DAY = 24 * 3600 * 10**9  # nanoseconds
+_WEEK = 7 * _DAY
+_SHOWN_GAPS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class RowOrder:
-    """What `lag` and `lead` go by: rows are in date order within each combination of the group columns."""
+    """What `lag` and `lead` go by: equally spaced rows in date order within each combination of the group columns."""
 
     date_var: str | None = None
     groups: tuple[str, ...] = ()
@@ -55,7 +59,8 @@ def evaluate(node: Node, frame: pd.DataFrame, order: RowOrder = RowOrder()) -> F
 
     Raises:
         DesignError: where finite inputs give no finite result, e.g. `log(0)`; nothing becomes missing in silence.
-        DataError: for columns that hold no numbers, or rows that are not in date order under `lag`/`lead`.
+        DataError: for columns that hold no numbers; under `lag`/`lead`, for rows that are not in date order or whose
+            dates are not equally spaced within their group.
         FormulaError: for `lag`/`lead` without a date column.
     """
     with np.errstate(all="ignore"):
@@ -165,7 +170,9 @@ def _date_order(frame: pd.DataFrame, order: RowOrder, label: str) -> tuple[NDArr
             )
     group = _group_numbers(frame, order.groups)
     positions = np.argsort(group, kind="stable")
-    _require_ascending(frame, order, label, group, positions)
+    dates = _comparable_dates(column(frame, order.date_var), order.date_var)
+    _require_ascending(frame, order, label, group, positions, dates)
+    _require_regular(frame, order, label, group, positions, dates)
     return positions, group
 
 
@@ -176,25 +183,79 @@ def _group_numbers(frame: pd.DataFrame, groups: tuple[str, ...]) -> NDArray[np.i
 
 
 def _require_ascending(
-    frame: pd.DataFrame, order: RowOrder, label: str, group: NDArray[np.intp], positions: NDArray[np.intp]
+    frame: pd.DataFrame,
+    order: RowOrder,
+    label: str,
+    group: NDArray[np.intp],
+    positions: NDArray[np.intp],
+    values: NDArray[np.int64] | FloatArray,
 ) -> None:
-    assert order.date_var is not None  # noqa: S101
-    dates = _comparable_dates(column(frame, order.date_var), order.date_var)[positions]
+    dates = values[positions]
     same_group = group[positions][1:] == group[positions][:-1]
     wrong = same_group & (dates[1:] <= dates[:-1])
     if not wrong.any():
         return
     at = positions[1:][wrong].min()
-    row = frame.iloc[int(at)]
-    place = "".join(f", {name} {row[name]}" for name in order.groups)
     again = np.any((dates == dates[positions == at][0]) & (group[positions] == group[at]) & (positions != at))
     fault = "occurs twice" if again else "is out of order"
     raise DataError(
         f"{label} needs rows with ascending dates{' within each group' if order.groups else ''}",
         where=f"column {order.date_var}",
-        got=f"date {row[order.date_var]}{place}, row {at} (counted from 0), {fault}",
+        got=f"date {_date_text(frame, order, int(at))}, row {at} (counted from 0), {fault}",
         fix="remove duplicate dates, or name the group columns" if again else "sort the data by date",
     )
+
+
+def _require_regular(
+    frame: pd.DataFrame,
+    order: RowOrder,
+    label: str,
+    group: NDArray[np.intp],
+    positions: NDArray[np.intp],
+    values: NDArray[np.int64] | FloatArray,
+) -> None:
+    """Neighbouring rows must be one step apart, or a lag would reach back by another time from row to row.
+
+    The step is the most common one over all groups, the smallest of several.
+    """
+    same_group = group[positions][1:] == group[positions][:-1]
+    steps = np.diff(values[positions])
+    if not same_group.any():
+        return
+    sizes, counts = np.unique(steps[same_group], return_counts=True)
+    usual = sizes[counts.argmax()]
+    odd = np.flatnonzero(same_group & (steps != usual))
+    if not odd.size:
+        return
+    is_time = values.dtype.kind == "i"
+    shown = [
+        f"{_date_text(frame, order, int(positions[at]))} is followed by "
+        f"{_date_text(frame, order, int(positions[at + 1]), groups=False)} ({_step_text(steps[at], is_time)} later)"
+        for at in odd[:_SHOWN_GAPS]
+    ]
+    more = f"; and {odd.size - _SHOWN_GAPS:,} more" if odd.size > _SHOWN_GAPS else ""
+    weekly = " (weekly)" if is_time and usual == _WEEK else ""
+    raise DataError(
+        f"{label} needs equally spaced rows, but the series is not regularly spaced (weekly)",
+        where=f"column {order.date_var}",
+        got="; ".join(shown) + more,
+        wanted=f"{_step_text(usual, is_time)} from row to row{weekly}, the most common step",
+        fix="add the missing rows (with empty cells where nothing is known), or correct the dates",
+    )
+
+
+def _date_text(frame: pd.DataFrame, order: RowOrder, row: int, *, groups: bool = True) -> str:
+    value = frame[order.date_var].iloc[row]
+    if isinstance(value, pd.Timestamp):
+        value = value.date() if value == value.normalize() else value
+    return f"{value}" + "".join(f" ({name} {frame[name].iloc[row]})" for name in order.groups if groups)
+
+
+def _step_text(step: float, is_time: bool) -> str:
+    if not is_time:
+        return f"{step:g}"
+    days = step / _DAY
+    return f"{days:g} day{'' if days == 1 else 's'}"
 
 
 def _comparable_dates(series: pd.Series, name: str) -> NDArray[np.int64] | FloatArray:

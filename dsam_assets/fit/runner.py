@@ -41,8 +41,8 @@ class StanDraws:
         parameters: name → array of shape (chain, draw, *parameter shape).
         sampler: sampler statistic (`lp__`, `divergent__`, …) → array of shape (chain, draw).
         step_size: adapted step size per chain, shape (chain,).
-        inv_metric: diagonal of the inverse metric per chain, shape (chain, unconstrained parameters); for a dense metric
-            its diagonal.
+        inv_metric: diagonal of the inverse metric per chain, also of a dense one, shape (chain, unconstrained
+            parameters).
         stan_version: version of Stan that drew them.
         seconds: wall-clock seconds of the sampling call.
     """

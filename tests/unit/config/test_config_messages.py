@@ -35,6 +35,11 @@ def message(load: Load, text: str) -> str:
         ("fit: {mcmc: {control: {adapt-delta: 0.9}}}", "did you mean fit.mcmc.control.adapt_delta?"),
         ("fit: {iter: 4}", "`iter` belongs to `fit.optimise` or `fit.mcmc`"),
         ("fit: {mcmc: {adapt_delta: 0.9}}", "`adapt_delta` belongs to `fit.mcmc.control`"),
+        ("fit: {mcmc: {Max-Treedepth: 9}}", "`max_treedepth` belongs to `fit.mcmc.control`"),
+        (
+            "diagnostics: {method: x}",
+            "`method` belongs to `diagnostics.model_selection` or `diagnostics.time_series_selection`",
+        ),
         ("policy_mode: strict", "`policy_mode` belongs to `diagnostics`"),
         ("outputs: {formula_safety: true}", "valid keys of `outputs`: root_dir, run_dir"),
         ("allocation: {channels: [{trem: a}]}", "did you mean allocation.channels[0].term?"),
@@ -99,14 +104,14 @@ def test_missing_essentials(load: Load) -> None:
 
 
 def test_several_problems_come_together_in_the_order_of_the_file(load: Load) -> None:
-    found = message(load, "fit: {mcmc: {chains: 0}}\n" + HEAD + "forecast: {horizon: 0}\ndiagnostics: {gate: x}\n")
+    found = message(load, "diagnostics: {gate: x}\n" + HEAD + "forecast: {horizon: 0}\nfit: {mcmc: {chains: 0}}\n")
     lines = found.splitlines()
     assert lines[0].startswith("3 problems in ")
     assert lines[0].endswith("uk.yaml:")
     assert [line.split()[:3] for line in lines[1:] if line.strip().startswith("line")] == [
-        ["line", "1", "fit.mcmc.chains"],
+        ["line", "1", "diagnostics.gate"],
         ["line", "4", "forecast.horizon"],
-        ["line", "5", "diagnostics.gate"],
+        ["line", "5", "fit.mcmc.chains"],
     ]
 
 

@@ -72,6 +72,8 @@ def test_only_regular_files(tmp_path: Path) -> None:
         check_file(tmp_path / "ok.csv" / "below")
     with pytest.raises(ConfigError, match="cannot be read"):
         check_file(tmp_path / ("x" * 300))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_file(tmp_path / "a\0b")
 
 
 def test_missing_files_get_advice(tmp_path: Path) -> None:

@@ -1,0 +1,192 @@
+"""The asset graph as data: who feeds whom, and what every asset declares."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from dsam_assets.assets import code_version, diagnostics, model_fit, model_selection, optimisation, post_run, pre_run
+from dsam_assets.config.slices import SLICES
+from dsam_assets.diagnostics.thresholds import CHECKS
+from dsam_assets.report.artefacts import ARTEFACTS
+
+EDGES = {
+    "resolved_config": {"config_file"},
+    "config/data": {"resolved_config"},
+    "config/formula": {"resolved_config"},
+    "config/priors": {"resolved_config"},
+    "config/fit": {"resolved_config"},
+    "config/diagnostics": {"resolved_config"},
+    "config/allocation": {"resolved_config"},
+    "config/report": {"resolved_config"},
+    "session_info": {"config/formula", "config/fit"},
+    "model_frame": {"data_file", "config/data"},
+    "design_matrix": {"model_frame", "config/formula", "config/data"},
+    "design_matrix_manifest": {"design_matrix"},
+    "data_dictionary": {"model_frame", "config/formula", "config/data"},
+    "spec_summary": {"model_frame", "design_matrix", "config/formula", "config/report"},
+    "vif_report": {"design_matrix"},
+    "prior_table": {"design_matrix", "config/priors"},
+    "pre_run_checks": {"design_matrix", "config/diagnostics"},
+    "posterior": {"design_matrix", "config/priors", "config/fit"},
+    "fit_metrics": {"posterior", "design_matrix"},
+    "posterior_summary": {"posterior"},
+    "fitted": {"posterior", "design_matrix", "model_frame", "config/data"},
+    "observed": {"design_matrix", "model_frame", "config/data"},
+    "residuals": {"posterior", "design_matrix", "model_frame", "config/data"},
+    "chain_diagnostics": {"posterior"},
+    "loo": {"posterior", "design_matrix", "model_frame", "config/data", "config/diagnostics"},
+    "diagnostics_report": {"posterior", "pre_run_checks", "loo", "config/diagnostics"},
+    "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
+    "run_bundle": {
+        "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
+        "data_dictionary", "spec_summary", "vif_report", "prior_table", "posterior", "fit_metrics",
+        "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
+        "allocation",
+    },
+}  # fmt: skip
+
+GROUPS = {
+    "00_run_metadata": {"resolved_config", "session_info", *(f"config/{name}" for name in SLICES)},
+    "10_pre_run": {
+        "model_frame", "design_matrix", "design_matrix_manifest", "data_dictionary", "spec_summary", "vif_report",
+        "prior_table", "pre_run_checks",
+    },
+    "20_model_fit": {"posterior", "fit_metrics"},
+    "30_post_run": {"posterior_summary", "fitted", "observed"},
+    "40_diagnostics": {"residuals", "chain_diagnostics", "diagnostics_report"},
+    "50_model_selection": {"loo"},
+    "60_optimisation": {"allocation"},
+    "80_interpretation": {"run_bundle"},
+}  # fmt: skip
+
+Nodes = Callable[[], dict[str, Any]]
+
+
+def test_the_edges_are_these_and_no_others(specs: Nodes) -> None:
+    assert {
+        name: {key.to_user_string() for key in node.parent_keys} for name, node in specs().items()
+    } == EDGES
+
+
+def test_groups_are_the_stage_folders(specs: Nodes) -> None:
+    groups: dict[str, set[str]] = {}
+    for name, node in specs().items():
+        groups.setdefault(node.group_name, set()).add(name)
+    assert groups == GROUPS
+
+
+def test_every_asset_is_partitioned_described_and_versioned(specs: Nodes) -> None:
+    for name, node in specs().items():
+        assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition), name
+        assert node.partitions_def.name == "market", name
+        assert node.description, name
+        assert node.code_version, name
+
+
+def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for name in ("config_file", "data_file"):
+        node = graph.get(dg.AssetKey(name))
+        assert node.is_observable
+        assert node.partitions_def == graph.get(dg.AssetKey("posterior")).partitions_def
+
+
+def test_only_the_posterior_waits_in_the_stan_pool(specs: Nodes) -> None:
+    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {"posterior"}
+    assert {name for name, node in specs().items() if node.pools} == {"posterior"}
+
+
+@pytest.mark.parametrize(("asset", "phase"), [("pre_run_checks", "P0"), ("diagnostics_report", "P1")])
+def test_every_gate_is_a_check_of_its_asset(specs: Nodes, asset: str, phase: str) -> None:
+    wanted = {check_id for check_id, check in CHECKS.items() if check.phase == phase}
+    assert wanted
+    assert {key.name for key in specs()[asset].check_keys} == wanted
+
+
+def test_no_other_asset_has_checks(specs: Nodes) -> None:
+    assert {name for name, node in specs().items() if node.check_keys} == {"pre_run_checks", "diagnostics_report"}
+
+
+def test_checks_are_partitioned_by_market(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.asset_check_keys:
+        assert isinstance(graph.get(key).partitions_def, dg.DynamicPartitionsDefinition), key
+
+
+def test_table_assets_document_their_columns_before_the_first_run(specs: Nodes) -> None:
+    codecs = ("table", "tables", "report", "allocation")
+    tables = {name for name, node in specs().items() if node.metadata["dsam/codec"] in codecs}
+    assert len(tables) > 10
+    for name in sorted(tables):
+        schema = specs()[name].metadata["dagster/column_schema"]
+        assert schema.columns, name
+        for column in schema.columns:
+            assert column.description, f"{name}.{column.name}"
+
+
+def test_the_bundle_waits_for_everything_it_copies(specs: Nodes) -> None:
+    upstream = {key.to_user_string() for key in specs()["run_bundle"].parent_keys}
+    assert {artefact.asset for artefact in ARTEFACTS} <= upstream
+
+
+def test_the_refit_job_makes_every_asset_and_observes_no_source(definitions: dg.Definitions, specs: Nodes) -> None:
+    layer = definitions.resolve_job_def("refit").asset_layer
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == set(specs())
+
+
+def test_reading_the_sources_is_its_own_job(definitions: dg.Definitions) -> None:
+    layer = definitions.resolve_job_def("observe_sources").asset_layer
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == {"config_file", "data_file"}
+
+
+# An asset's code version must cover the core code that its body imports, or an edit there would recompute nothing.
+
+
+def _declared_and_imported(module: Any) -> dict[str, tuple[set[str], set[str]]]:
+    found = {}
+    for function in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        call = function.decorator_list[0]
+        assert isinstance(call, ast.Call)
+        code = next(keyword.value for keyword in call.keywords if keyword.arg == "code")
+        imported = {
+            node.module.removeprefix("dsam_assets.").replace(".", "/")
+            for node in ast.walk(function)
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dsam_assets.")
+        }
+        found[function.name] = (set(ast.literal_eval(code)), imported)
+    return found
+
+
+@pytest.mark.parametrize("module", [pre_run, model_fit, post_run, diagnostics, model_selection, optimisation])
+def test_code_versions_cover_what_the_body_imports(module: Any) -> None:
+    for name, (declared, imported) in _declared_and_imported(module).items():
+        assert imported, name
+        uncovered = {part for part in imported if not {part, part.split("/")[0]} & declared}
+        assert uncovered == set(), name
+
+
+def test_code_version_follows_the_code_and_nothing_else(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(text: str) -> str:
+        (tmp_path / "stage.py").write_text(text)
+        code_version._meaning.cache_clear()
+        code_version.code_version.cache_clear()
+        return code_version.code_version("stage")
+
+    monkeypatch.setattr(code_version, "PACKAGE", tmp_path)
+    first = version('"""Says this."""\n\ndef f(x):\n    """Adds."""\n    return x + 1\n')
+    assert version('"""Says that."""\n# a comment\ndef f(x):\n\n    """Adds one."""\n    return x + 1\n') == first
+    assert version('"""Says this."""\n\ndef f(x):\n    """Adds."""\n    return x + 2\n') != first
+    code_version._meaning.cache_clear()
+    code_version.code_version.cache_clear()
+
+
+def test_code_version_covers_the_stan_program() -> None:
+    assert code_version.code_version("fit", "stan:linear") != code_version.code_version("fit")
