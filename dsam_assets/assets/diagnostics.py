@@ -32,10 +32,10 @@ def residuals(
     config_data: DataSection,
 ) -> Published:
     """Observed − fitted on the model scale, row by row."""
-    from dsam_assets.design.labels import date_labels
+    from dsam_assets.design.labels import row_labels
     from dsam_assets.diagnostics.residual_table import residual_table
 
-    labels = date_labels(model_frame, config_data.date_var, design_matrix)
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
     return Published(residual_table(posterior, design_matrix, labels))
 
 

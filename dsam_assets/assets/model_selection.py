@@ -32,10 +32,10 @@ def loo(
     config_diagnostics: DiagnosticsSection,
 ) -> Published:
     """PSIS-LOO: expected log predictive density and Pareto k, in total (`loo_summary`) and by row (`loo_pointwise`)."""
-    from dsam_assets.design.labels import date_labels
+    from dsam_assets.design.labels import row_labels
     from dsam_assets.selection.evidence import loo_tables
 
-    labels = date_labels(model_frame, config_data.date_var, design_matrix)
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
     tables = loo_tables(posterior, design_matrix, labels, config_diagnostics)
     summary = tables["loo_summary"].iloc[0]
     return Published(

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from dsam_assets.errors import DataError
+from dsam_assets.design.labels import labelled
 from dsam_assets.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def residual_table(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame | Non
         DataError: `labels` has another length than `matrix`.
     """
     fitted = fitted_mean(draws, matrix)
-    table = row_labels(np.asarray(matrix.rows, dtype=np.int64), labels)
+    table = labelled(matrix.rows, labels)
     return table.assign(observed=matrix.response, fitted=fitted, residual=matrix.response - fitted)
 
 
@@ -44,19 +43,3 @@ def fitted_mean(draws: Draws, matrix: ModelMatrix) -> FloatArray:
     """
     centre = draws.coef_flat.mean(axis=0)
     return np.asarray(matrix.values @ centre + matrix.offset, dtype=np.float64)
-
-
-def row_labels(rows: NDArray[np.int64], labels: pd.DataFrame | None) -> pd.DataFrame:
-    """`labels` with a leading column `row`, after a check that there is one label per row."""
-    if labels is None:
-        return pd.DataFrame({"row": rows})
-    if len(labels) != len(rows):
-        raise DataError(
-            "Row labels and rows do not match.",
-            got=f"{len(labels)} labels for {len(rows)} rows of the model matrix",
-            wanted="one label per row that survived data.na_action",
-            fix="Take the label columns at the positions in matrix.rows.",
-        )
-    others = labels.drop(columns="row", errors="ignore").reset_index(drop=True)
-    others.insert(0, "row", rows)
-    return others

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dsam_assets.diagnostics.residual_table import row_labels
+from dsam_assets.design.labels import labelled
 from dsam_assets.selection.loo import LooResult, k_band
 
 _TEXT = ("status", "reason", "method", "scale", "response_scale")
@@ -76,7 +76,7 @@ def loo_pointwise_frame(result: LooResult, *, top_n: int, labels: pd.DataFrame |
         influential (k above the warning threshold, or not computed), top_n.
     """
     k = result.pareto_k
-    table = row_labels(result.all_rows, labels).iloc[result.scored].reset_index(drop=True)
+    table = labelled(result.all_rows, labels).iloc[result.scored].reset_index(drop=True)
     worst = np.argsort(-np.nan_to_num(k, nan=np.inf, posinf=np.inf), kind="stable")[:top_n]
     return table.assign(
         elpd_loo=result.elpd_pointwise,
