@@ -12,8 +12,6 @@ from dsam_assets.errors import DataError
 
 Kind = Literal["text", "number", "integer", "flag", "date"]
 
-DTYPES: dict[Kind, str | None] = {"text": None, "number": "float64", "integer": "int64", "flag": "bool", "date": None}
-
 
 @dataclass(frozen=True)
 class Column:
@@ -28,6 +26,13 @@ class Column:
     at_least: float | None = None
     at_most: float | None = None
     one_of: Sequence[str] | None = None
+
+    @property
+    def dtype(self) -> str:
+        """pandas' dtype; flags and counts that may be missing take pandas' nullable kinds."""
+        nullable = {"flag": "boolean", "integer": "Int64"}
+        plain = {"text": "string", "number": "float64", "integer": "int64", "flag": "bool", "date": "datetime64[ns]"}
+        return nullable.get(self.kind, plain[self.kind]) if self.nullable else plain[self.kind]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def _pandera_column(column: Column) -> Any:
         checks.append(pa.Check.isin(list(column.one_of)))
     if column.kind == "date":
         checks.append(pa.Check(pd.api.types.is_datetime64_any_dtype, name="is_date", error="not a date column"))
-    dtype = None if column.nullable and column.kind in ("integer", "flag") else DTYPES[column.kind]
+    dtype = None if column.kind in ("text", "date") else column.dtype
     return pa.Column(dtype, checks, nullable=column.nullable, required=column.required, description=column.description)
 
 

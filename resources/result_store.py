@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from dsam_assets.errors import DsamError, StoreError
 from resources.codecs import CODECS
 from resources.store import Encoded, Store
 
@@ -27,11 +28,21 @@ class StoreIOManager(dg.ConfigurableIOManager):
             self.store.open().write(context.partition_key, obj.record, obj.files)
 
     def load_input(self, context: dg.InputContext) -> Any:
+        try:
+            return self._load(context)
+        except DsamError as error:
+            # Dagster shows a failure's own words; any other exception ends in a traceback.
+            raise dg.Failure(str(error), metadata={"exit_status": error.exit_status}, allow_retries=False) from error
+
+    def _load(self, context: dg.InputContext) -> Any:
         store, market = self.store.open(), context.partition_key
         asset = "/".join(context.asset_key.path)
         record = store.record(market, asset)
         if record is None:
-            raise dg.Failure(f"{asset} of market {market} has not been materialised yet.", allow_retries=False)
+            raise StoreError(
+                f"{asset} of market {market} has not been materialised yet.",
+                fix=f"Materialise {asset} first, or run the job refit.",
+            )
         assert context.upstream_output is not None, "an asset input always has an upstream asset"  # noqa: S101
         codec = CODECS[context.upstream_output.definition_metadata["dsam/codec"]]
         return codec.decode(asset, tuple(record.files), lambda name: store.read(market, record, name))

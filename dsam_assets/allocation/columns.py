@@ -9,29 +9,16 @@ quantile of draws.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-Dtype = Literal["string", "float64", "int64", "bool", "boolean"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: `boolean` is pandas' nullable kind, where a missing value means `not known`."""
-
-    name: str
-    dtype: Dtype
-    unit: str
-    description: str
-    nullable: bool = False
+from dsam_assets.tables import Column
 
 
 def _text(name: str, description: str, nullable: bool = False) -> Column:
-    return Column(name, "string", "", description, nullable)
+    return Column(name, "text", "text", description, nullable)
 
 
 def _number(name: str, unit: str, description: str, nullable: bool = False) -> Column:
-    return Column(name, "float64", unit, description, nullable)
+    return Column(name, "number", unit, description, nullable)
 
 
 def _interval(name: str, unit: str, description: str, nullable: bool = False) -> tuple[Column, ...]:
@@ -51,7 +38,11 @@ _RESPONSE_UNIT = _text("response_unit", "Unit of responses: kpi (per period) or 
 _METRIC = _text("metric", "roi (response value per money) or cpa (money per KPI unit).")
 _METRIC_UNIT = _text("metric_unit", "Unit of the metric.")
 _EXTRAPOLATED = Column(
-    "extrapolated", "boolean", "", "Spend exceeds the largest one in the modelled rows; missing when not known.", True
+    "extrapolated",
+    "flag",
+    "true/false",
+    "Spend exceeds the largest one in the modelled rows; missing when not known.",
+    True,
 )
 _SPENDS = (
     _number("spend_reference", "spend", "Reference spend per period."),
@@ -69,11 +60,16 @@ _SUMMARY = (
     _text("target", "What is maximised: kpi_uplift or profit."),
     _text("risk", "How draws of the objective become one score."),
     _text("method", "How the plan was found."),
-    Column("concave", "bool", "", "The score is a sum of concave functions, so that equal marginals prove optimality."),
-    Column("n_channels", "int64", "", "Channels."),
-    Column("n_draws", "int64", "", "Posterior draws used."),
-    Column("n_candidates", "int64", "", "Random candidates in the audit."),
-    Column("seed", "int64", "", "Seed of thinning and candidates."),
+    Column(
+        "concave",
+        "flag",
+        "true/false",
+        "The score is a sum of concave functions, so that equal marginals prove optimality.",
+    ),
+    Column("n_channels", "integer", "count", "Channels."),
+    Column("n_draws", "integer", "count", "Posterior draws used."),
+    Column("n_candidates", "integer", "count", "Random candidates in the audit."),
+    Column("seed", "integer", "count", "Seed of thinning and candidates."),
     _number("budget_total", "spend", "Budget per period."),
     *_SPENDS,
     *_MONEY,
@@ -90,7 +86,7 @@ _SUMMARY = (
     _number("kkt_gap_share", "share", "Best small reallocation's gain relative to the largest marginal."),
     _number("optimality_gap_share", "share", "Largest possible shortfall from the global optimum.", True),
     _number("candidate_regret_share", "share", "Score above the best random candidate, relative to the score."),
-    Column("n_extrapolated", "int64", "", "Channels known to go beyond their observed spend."),
+    Column("n_extrapolated", "integer", "count", "Channels known to go beyond their observed spend."),
     _text("status", "pass when every check passes or does not apply, else warn."),
 )
 
@@ -100,8 +96,8 @@ _ALLOCATION = (
     *_SPENDS,
     _number("spend_min", "spend", "Smallest allowed spend per period."),
     _number("spend_max", "spend", "Largest allowed spend per period."),
-    Column("at_lower", "bool", "", "The plan is at the smallest allowed spend."),
-    Column("at_upper", "bool", "", "The plan is at the largest allowed spend."),
+    Column("at_lower", "flag", "true/false", "The plan is at the smallest allowed spend."),
+    Column("at_upper", "flag", "true/false", "The plan is at the largest allowed spend."),
     _number("share_reference", "share", "Share of the reference's total spend.", True),
     _number("share_optimised", "share", "Share of the budget."),
     *_MONEY,
@@ -158,7 +154,12 @@ _POINTS = (
 
 _ROI_CPA = (
     _text("channel", "Channel name, or TOTAL."),
-    Column("is_total", "bool", "", "The row is the portfolio; under a log response its response is the joint one."),
+    Column(
+        "is_total",
+        "flag",
+        "true/false",
+        "The row is the portfolio; under a log response its response is the joint one.",
+    ),
     _METRIC,
     _METRIC_UNIT,
     *_SPENDS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsam_assets.allocation.columns import COLUMNS as BUDGET_COLUMNS
-from dsam_assets.tables import Column, Kind, Table
+from dsam_assets.tables import Column, Table
 
 ROW = Column("row", "integer", "position", "0-based position in the data file", at_least=0)
 DATE = Column("date", "date", "date", "date of the row", required=False)
@@ -231,9 +231,6 @@ TABLES: dict[str, Table] = {
         ),
     )
 }  # fmt: skip
-BUDGET_KINDS: dict[str, Kind] = {
-    "string": "text", "float64": "number", "int64": "integer", "bool": "flag", "boolean": "flag",
-}  # fmt: skip
 BUDGET_ROWS = {
     "budget_summary": "the plan",
     "budget_allocation": "one channel",
@@ -252,11 +249,7 @@ STAMP = (
 
 
 def _budget_table(name: str) -> Table:
-    columns = [
-        Column(column.name, BUDGET_KINDS[column.dtype], column.unit or "text", column.description, column.nullable)
-        for column in BUDGET_COLUMNS[name]
-    ]
-    return Table(name, BUDGET_ROWS[name], (*columns, *(STAMP if name == "budget_summary" else ())))
+    return Table(name, BUDGET_ROWS[name], (*BUDGET_COLUMNS[name], *(STAMP if name == "budget_summary" else ())))
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}

@@ -180,7 +180,7 @@ def test_the_record_says_which_inputs_made_it(project) -> None:
     record = project.record("posterior")
     assert dict(record.inputs) == {
         "design_matrix": project.record("design_matrix").data_version,
-        "config_priors": project.record("config/priors").data_version,
-        "config_fit": project.record("config/fit").data_version,
+        "config/priors": project.record("config/priors").data_version,
+        "config/fit": project.record("config/fit").data_version,
     }
     assert json.loads(json.dumps(record.metadata["shown"]))["seed"] == 7

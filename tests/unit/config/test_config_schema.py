@@ -440,7 +440,7 @@ def test_values_are_normalised(make: Make) -> None:
 def test_a_config_cannot_be_changed(make: Make) -> None:
     config = make()
     with pytest.raises(ValidationError, match="frozen"):
-        config.fit.mcmc.chains = 2  # type: ignore[misc]
+        config.fit.mcmc.chains = 2
 
 
 def test_building_a_config_leaves_the_input_alone(make: Make) -> None:
