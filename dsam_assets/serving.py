@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -47,11 +48,18 @@ def serve(configs: Path | None, port: int) -> NoReturn:
 
     sync_markets(configs)
     places = locations(configs)
-    environment = {**os.environ, "DAGSTER_HOME": str(places.dagster_home), "DSAM_CONFIGS": str(places.configs)}
+    token = secrets.token_urlsafe(24)
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(places.dagster_home),
+        "DSAM_CONFIGS": str(places.configs),
+        "DSAM_UI_TOKEN": token,
+    }
     command = [
-        sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port),
+        sys.executable, "-m", "resources.web.guarded_dev", "--host", "127.0.0.1", "--port", str(port),
         "-m", "dsam_assets.definitions",
     ]  # fmt: skip
-    print(f"Dagster UI: http://127.0.0.1:{port} (stop with Ctrl-C); markets: {places.configs}", flush=True)
+    print(f"Markets: {places.configs}")
+    print(f"Open http://127.0.0.1:{port}/?token={token} (stop with Ctrl-C)", flush=True)
     # The UI takes over this process, so that whoever stops it stops the UI, and no server is left behind.
     os.execve(sys.executable, command, environment)  # noqa: S606

@@ -48,9 +48,8 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """UTF-8 CSV with floats that round-trip; text that a spreadsheet would run as a formula gets an apostrophe."""
     guarded = frame.copy(deep=False)
-    for column in frame.columns:
-        if frame[column].dtype == object:
-            guarded[column] = frame[column].map(_guard)
+    for column in frame.select_dtypes(include=["object", "string", "category"]).columns:
+        guarded[column] = frame[column].astype(object).map(_guard)
     return guarded.to_csv(index=False, lineterminator="\n").encode()
 
 
