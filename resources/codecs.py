@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from resources.long_csv import long_csv
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Files = dict[str, bytes]
 Read = Callable[[str], bytes]
 
+LONG_TABLE = 50_000  # rows; longer than a spreadsheet is read by eye, so speed counts for more than `1.0` for `1`
 SPREADSHEET_TRIGGERS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -50,7 +53,8 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     guarded = frame.copy(deep=False)
     for column in frame.select_dtypes(include=["object", "string", "category"]).columns:
         guarded[column] = frame[column].astype(object).map(_guard)
-    return guarded.to_csv(index=False, lineterminator="\n").encode()
+    text = long_csv(guarded) if len(guarded) > LONG_TABLE else None
+    return guarded.to_csv(index=False, lineterminator="\n").encode() if text is None else text
 
 
 def _guard(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """A guard in front of Dagster's web server.
 
-Binding to 127.0.0.1 keeps other machines out, not other web pages: Dagster answers `GET /graphql?query=mutation…` and any
-Host header, so a page in the same browser could start runs. The guard lets a request through only with a known Host, a
-matching Origin, GraphQL as JSON over POST, and the token that the terminal printed (as a cookie, or as a bearer token
-for scripts).
+Binding to 127.0.0.1 keeps other machines out, not other web pages: Dagster answers `GET /graphql?query=mutation…` and
+any Host header, so a page in the same browser could start runs. The guard lets a request through only with a known
+Host, a matching Origin, GraphQL as JSON over POST, and the token that the terminal printed (as a cookie, or as a bearer
+token for scripts).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`dagster dev` with its web server behind the guard: `python -m resources.web.guarded_dev`, with its usual arguments."""
+"""`dagster dev` with its web server behind the guard, for `python -m`; arguments as usual."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def with_guard(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> None:
     """Start the web server, the daemon and one code server, and end them together."""
     import dagster as dg
-    from dagster._cli import dev
+    from dagster._cli import dev as module
 
+    dev: Any = module  # its names are private; a test holds that they are there
     start = dev.open_ipc_subprocess
 
     def start_guarded(command: Sequence[str], **kwargs: Any) -> Any:

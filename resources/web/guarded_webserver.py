@@ -18,14 +18,15 @@ def port_of(arguments: list[str]) -> int:
 
 def run(arguments: list[str], token: str) -> None:
     """Serve Dagster's application with a guard in front of it."""
-    from dagster_webserver import cli
+    from dagster_webserver import cli as module
 
+    cli: Any = module  # the name that is replaced is private; a test holds that it is there
     create_app, port = cli.create_app_from_workspace_process_context, port_of(arguments)
 
     def guarded(*args: Any, **kwargs: Any) -> Guard:
         return Guard(create_app(*args, **kwargs), port, token)
 
-    cli.create_app_from_workspace_process_context = guarded  # type: ignore[assignment]
+    cli.create_app_from_workspace_process_context = guarded
     cli.main()
 
 
