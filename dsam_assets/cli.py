@@ -1,19 +1,24 @@
 """The command line: `dsam init | validate | run | sync | stan | ui | help`.
 
-Exit status 0 is success, 2 a bad input or a failed step, 3 a run that a quality gate halted. Imports happen in the
-commands, so that `dsam --help` answers at once.
+Exit status 0 is success, 2 a bad input or a failed step, 3 a run that a quality gate halted, 130 an interrupted one.
+Imports happen in the commands, so that `dsam --help` answers at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dsam_assets.errors import ConfigError, DsamError
 
 PROGRAM = "dsam"
+TRACEBACK_SETTING = "DSAM_TRACEBACK"
+INTERRUPTED_EXIT_STATUS, BROKEN_PIPE_EXIT_STATUS = 130, 141
 TEMPLATES = ("master", "blm", "re", "cre", "pooled", "hierarchical")
 
 
@@ -25,14 +30,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command is None:
         parser.print_help()
         return 0
+    started = time.perf_counter()
     try:
         return command(options)
-    except DsamError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return error.exit_status
     except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: interrupted", file=sys.stderr)
-        return 130
+        print(f"\n{PROGRAM}: interrupted; the next run reuses the steps that were finished", file=sys.stderr)
+        return INTERRUPTED_EXIT_STATUS
+    except BrokenPipeError:
+        # Whoever read the output has gone, e.g. `dsam run … | head`; Python must not try to write the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_EXIT_STATUS
+    except Exception as error:
+        return _report(error, options, time.perf_counter() - started)
+
+
+def _report(error: Exception, options: argparse.Namespace, seconds: float) -> int:
+    """Every error ends in one message; `DSAM_TRACEBACK=1` shows where it came from."""
+    from dsam_assets.terminal import message
+
+    known = error if isinstance(error, DsamError) else _unexpected(error)
+    if os.environ.get(TRACEBACK_SETTING, "0") not in ("", "0"):
+        print(getattr(error, "details", "") or "".join(traceback.format_exception(error)), file=sys.stderr)
+    if getattr(options, "json", False):
+        from dsam_assets.documents import as_json, error_document
+
+        print(as_json(error_document(known, options.config, seconds)))
+    text = f"{PROGRAM}: {known}"
+    print(message(text) if sys.stderr.isatty() else text, file=sys.stderr)
+    return known.exit_status
+
+
+def _unexpected(error: Exception) -> DsamError:
+    return DsamError(
+        "An unexpected error stopped the command; this is a defect of the program, or of the machine that it runs on.",
+        got=f"{type(error).__name__}: {error}",
+        fix=f"Set {TRACEBACK_SETTING}=1 to see where it happened, and report it.",
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,12 +84,14 @@ def build_parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="check a config and its data without fitting")
     validate.add_argument("--config", required=True, type=Path, help="YAML config")
     validate.add_argument("--run-dir", help="folder for the run's metadata files; without one nothing is written")
+    _add_output_flags(validate)
     validate.set_defaults(command=_validate)
 
     run = commands.add_parser("run", help="run a config from data to budget plan")
     run.add_argument("--config", required=True, type=Path, help="YAML config")
     run.add_argument("--run-dir", help="run folder (default: outputs.run_dir, else a dated folder)")
     run.add_argument("--force", action="store_true", help="compute every step again, even if nothing changed")
+    _add_output_flags(run)
     run.set_defaults(command=_run)
 
     sync = commands.add_parser("sync", help="register the markets of a folder of configs with Dagster")
@@ -73,16 +108,30 @@ def build_parser() -> argparse.ArgumentParser:
     ui.set_defaults(command=_ui)
 
     helper = commands.add_parser("help", help="show this help")
-    helper.set_defaults(command=lambda _: parser.print_help() or 0)
+    helper.set_defaults(command=lambda _: _print_help(parser))
     return parser
+
+
+def _add_output_flags(parser: argparse.ArgumentParser) -> None:
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-q", "--quiet", action="store_true", help="print only errors and the run folder")
+    amount.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _print_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 0
 
 
 def _init(options: argparse.Namespace) -> int:
     from dsam_assets.config.templates import template
 
     text = template(options.template)
+    where = str(options.out)
+    if options.out.is_dir():
+        raise ConfigError("The path is a folder.", where=where, fix="Name a file in it, e.g. uk.yaml.")
     if options.out.exists() and not options.overwrite:
-        raise ConfigError("The file exists already.", where=str(options.out), fix="Choose another name, or add --overwrite.")
+        raise ConfigError("The file exists already.", where=where, fix="Choose another name, or add --overwrite.")
     if not options.out.parent.is_dir():
         raise ConfigError("The folder does not exist.", where=str(options.out.parent), fix="Create it first.")
     options.out.write_text(text, encoding="utf-8")
@@ -91,28 +140,44 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from dsam_assets.preflight import load_checked, preflight
+    from dsam_assets.terminal import shown_path, validation_summary
+    from dsam_assets.validating import validate_yaml
 
-    checked = preflight(load_checked(options.config))
-    rows, terms = checked.design.matrix.values.shape
-    if options.run_dir is not None or checked.loaded.config.outputs.run_dir is not None:
-        from dsam_assets.validating import write_metadata
+    validation = validate_yaml(options.config, run_dir=options.run_dir)
+    if options.json:
+        from dsam_assets.documents import as_json, validation_document
 
-        print(f"Wrote the run's metadata to {write_metadata(checked.loaded, options.run_dir)}")
-    print(f"{options.config} is valid: {checked.loaded.config.model.type}, {rows} rows, {terms} coefficients.")
-    print(f"Next: {PROGRAM} run --config {options.config}")
+        print(as_json(validation_document(validation)))
+    elif not options.quiet:
+        print(validation_summary(validation, options.config))
+    elif validation.run_dir is not None:
+        print(shown_path(validation.run_dir))
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
     from dsam_assets.running import GATE_EXIT_STATUS, run_from_yaml
-    from dsam_assets.terminal import listen, summary
+    from dsam_assets.terminal import listen, shown_path, summary
 
-    print(f"{options.config}", flush=True)
-    handler = listen(sys.stdout)
-    result = run_from_yaml(options.config, run_dir=options.run_dir, force=options.force, progress=sys.stderr.isatty())
-    print(summary(result, handler))
-    return GATE_EXIT_STATUS if result.status == "halted" else 0
+    talkative = not (options.quiet or options.json)
+    if talkative:
+        print(options.config, flush=True)
+    handler = listen(sys.stdout if talkative else None, forced=options.force)
+    bar = talkative and sys.stderr.isatty()
+    result = run_from_yaml(options.config, run_dir=options.run_dir, force=options.force, progress=bar)
+    if options.json:
+        from dsam_assets.documents import as_json, run_document
+
+        print(as_json(run_document(result, handler)))
+    elif talkative:
+        print(summary(result, handler))
+    else:
+        print(shown_path(result.path))
+    if result.status == "complete":
+        return 0
+    if not talkative:
+        print(f"{PROGRAM}: {result.halted_by}", file=sys.stderr)
+    return GATE_EXIT_STATUS
 
 
 def _sync(options: argparse.Namespace) -> int:

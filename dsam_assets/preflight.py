@@ -1,37 +1,60 @@
 """Everything that can be checked before Stan runs: config, data, formula, design and budget.
 
-`dsam validate` is this module; `dsam run` starts with it, so that a bad input ends in one message and leaves nothing behind.
+`dsam validate` is this module; `dsam run` starts with it, so that a bad input ends in one message and leaves nothing
+behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dsam_assets.config.availability import check_available
+from dsam_assets.config.key_paths import KeyPath, dotted
 from dsam_assets.config.load import LoadedConfig, load_config
+from dsam_assets.config.problems import line_of
 from dsam_assets.config.schema import Config
-from dsam_assets.data.dictionary import data_dictionary
-from dsam_assets.data.load import Dataset, load_csv
+from dsam_assets.data.dictionary import market_dictionary
+from dsam_assets.data.holidays import market_holidays
+from dsam_assets.data.load import Dataset, load_dataset
+from dsam_assets.design.additions import model_inputs
 from dsam_assets.design.checks import design_checks, require_usable
 from dsam_assets.design.formula import Formula, parse_formula
 from dsam_assets.design.linear import LinearDesign, build_linear_design
-from dsam_assets.design.matrix import build_model_matrix
-from dsam_assets.errors import DataError, DesignError
+from dsam_assets.design.matrix import ModelMatrix, build_model_matrix
+from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
+from dsam_assets.verdict import GateResult
+
+FORMULA: KeyPath = ("model", "formula")
+# Places that an error names by section, and the section's key.
+SECTIONS: Mapping[str, KeyPath] = {
+    "model formula": FORMULA,
+    "model.formula": FORMULA,
+    "data.date_var": ("data", "date_var"),
+    "priors.overrides": ("priors", "overrides"),
+    "boundaries.overrides": ("boundaries", "overrides"),
+}
+# Places that are keys already, by how they begin.
+KEYED = ("allocation", "time_components", "data.")
+_NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a config amounts to, once its inputs have been read and checked."""
+    """What a config amounts to, once its inputs have been read and checked; `gates` are its judged P0 checks."""
 
     loaded: LoadedConfig
     dataset: Dataset
     formula: Formula
     design: LinearDesign
+    gates: tuple[GateResult, ...]
 
 
 def load_checked(path: Path, *, data_roots: tuple[Path, ...] | None = None) -> LoadedConfig:
@@ -42,21 +65,26 @@ def load_checked(path: Path, *, data_roots: tuple[Path, ...] | None = None) -> L
 
 
 def preflight(loaded: LoadedConfig) -> Preflight:
-    """Read the data and build the design; raises the first problem it meets."""
+    """Read the data and build the design; raises the first problem it meets, with the file that it is in."""
     config = loaded.config
-    dataset = load_csv(Path(config.data.path), date_var=config.data.date_var, date_format=config.data.date_format)
-    formula = parse_formula(config.model.formula)
-    data_dictionary([str(name) for name in dataset.frame.columns], formula.variables, config.data.dictionary)
-    matrix = build_model_matrix(
-        formula, dataset.frame, date_var=config.data.date_var, na_action=config.data.na_action
-    )
-    require_usable(design_checks(matrix))
-    design = build_linear_design(
-        matrix, scale=config.model.scale, priors=config.priors.overrides, boundaries=config.boundaries.overrides
-    )
-    if config.allocation.enabled:
-        require_channels(config, dataset.frame, matrix.terms)
-    return Preflight(loaded, dataset, formula, design)
+    with _located(loaded):
+        dataset = load_dataset(config.data)
+        holidays = market_holidays(dataset.frame, config.data.date_var, config.time_components)
+        inputs = model_inputs(config.model.formula, dataset.frame, holidays)
+        columns = [str(name) for name in inputs.frame.columns]
+        market_dictionary(config.data, columns, inputs.formula.variables, holidays)
+        matrix = build_model_matrix(
+            inputs.formula, inputs.frame, date_var=config.data.date_var, na_action=config.data.na_action
+        )
+        checks = design_checks(matrix)
+        require_usable(checks)
+        design = build_linear_design(
+            matrix, scale=config.model.scale, priors=config.priors.overrides, boundaries=config.boundaries.overrides
+        )
+        if config.allocation.enabled:
+            require_channels(config, dataset.frame, matrix.terms)
+            _require_budget(config, dataset.frame, matrix)
+    return Preflight(loaded, dataset, inputs.formula, design, prefit_gates(checks, config.diagnostics.policy_mode))
 
 
 def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) -> None:
@@ -68,8 +96,8 @@ def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) 
             raise DesignError(
                 f"A channel's term is not in the model: {channel.term}.",
                 where=f"{where}.term",
-                wanted="one of " + ", ".join(terms),
-                fix=_nearest(channel.term, terms),
+                wanted="a term of model.formula",
+                fix=_nearest(channel.term, [term for term in terms if term != "(Intercept)"]),
             )
         needed = {"currency_col": channel.currency_col}
         if config.allocation.reference_spend is None:
@@ -79,10 +107,63 @@ def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) 
                 raise DataError(
                     f"A channel's column is not in the data: {name}.",
                     where=f"{where}.{key}",
+                    wanted=f"a column of {config.data.path}",
                     fix=_nearest(name, columns),
                 )
 
 
+def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) -> None:
+    """The budget problem must be well posed; its coefficients do not matter for that."""
+    from dsam_assets.allocation.from_config import problem_from_config
+
+    problem_from_config(
+        config.allocation,
+        terms=matrix.terms,
+        coefficients=np.ones((1, len(matrix.terms))),
+        frame=frame.iloc[matrix.rows],
+        response_scale=matrix.response_scale,
+        kpi_type=config.model.kpi_type,
+    )
+
+
+@contextmanager
+def _located(loaded: LoadedConfig) -> Iterator[None]:
+    """Say in which file an error is: the config with the line, or the data file."""
+    try:
+        yield
+    except DsamError as error:
+        error.where = _place(loaded, error)
+        raise
+
+
+def _place(loaded: LoadedConfig, error: DsamError) -> str:
+    where, data = error.where or "", loaded.config.data.path
+    others = (loaded.config.data.dictionary_path, loaded.config.time_components.holidays.calendar_path)
+    if any(path in where for path in (str(loaded.path), data, *others) if path is not None):
+        return where
+    key = _key_of(where, loaded)
+    if key is None and isinstance(error, FormulaError):
+        key = FORMULA
+    if key is not None:
+        line = line_of(key, loaded.lines)
+        place = f"{loaded.path}, line {line}" if line else str(loaded.path)
+        return f"{place}: {where if where.startswith(KEYED) else dotted(key)}"
+    return data if where in ("", "data") else f"{data}, {where}"
+
+
+def _key_of(where: str, loaded: LoadedConfig) -> KeyPath | None:
+    """The key that an error's place names, if it names one."""
+    if where in SECTIONS:
+        return SECTIONS[where]
+    if not where.startswith(KEYED):
+        return None
+    known = {dotted(key): key for key in loaded.lines}
+    names = [name for name in known if where == name or where.startswith((f"{name}.", f"{name}["))]
+    return known[max(names, key=len)] if names else (where.partition(".")[0],)
+
+
 def _nearest(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, list(names), n=1)
-    return f"Did you mean {near[0]}?" if near else "Use one of: " + ", ".join(names)
+    if near := get_close_matches(name, list(names), n=1):
+        return f"Did you mean {near[0]}?"
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return "Use one of: " + ", ".join(names[:_NAMES_SHOWN]) + more

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,15 +14,29 @@ if TYPE_CHECKING:
     import dagster as dg
     import pandas as pd
 
+    from dsam_assets.diagnostics.report import DiagnosticsReport
+    from resources.locations import Locations
+    from resources.store import Store
+
 GATE_EXIT_STATUS = 3
+# Assets whose records tell a run's story; those of a decision are left out when a gate halts.
+EVIDENCE = ("model_frame", "design_matrix", "diagnostics_report", "fit_metrics", "loo")
+DECISIONS = ("allocation",)
+
+type Status = Literal["complete", "halted"]
 
 
 class RunFailedError(DsamError):
-    """A step of the graph failed; the message is the step's own."""
+    """A step of the graph failed; the message is the step's own.
 
-    def __init__(self, what: str, exit_status: int = 2) -> None:
+    Attributes:
+        details: the step's traceback when it failed unexpectedly, else empty.
+    """
+
+    def __init__(self, what: str, exit_status: int = 2, details: str = "") -> None:
         super().__init__(what)
         self.exit_status = exit_status
+        self.details = details
 
 
 @dataclass(frozen=True)
@@ -34,23 +48,39 @@ class RunResult:
         path: the run folder.
         status: `complete`, or `halted` when a gate stopped the decision assets.
         halted_by: the gate's message when halted.
-        checks: the verdict's rows.
-        facts: metadata of the verdict and of the allocation.
-        plan: budget by channel; empty without an allocation.
+        report: the verdict.
+        facts: metadata of the evidence, and of the allocation unless halted.
+        tables: the allocation's tables by name; empty without an allocation.
         files: number of files in the run folder.
+        seconds: wall-clock time of the whole run.
     """
 
     market: str
     path: Path
-    status: Literal["complete", "halted"]
+    status: Status
     halted_by: str
-    checks: pd.DataFrame
+    report: DiagnosticsReport
     facts: Mapping[str, Mapping[str, Any]]
-    plan: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
     files: int
+    seconds: float
+
+    @property
+    def checks(self) -> pd.DataFrame:
+        """The verdict's rows."""
+        return self.report.to_frame()
+
+    @property
+    def plan(self) -> pd.DataFrame:
+        """Budget by channel; empty without an allocation."""
+        import pandas as pd
+
+        return self.tables.get("budget_allocation", pd.DataFrame())
 
 
-def run_from_yaml(path: Path | str, *, run_dir: str | None = None, force: bool = False, progress: bool = False) -> RunResult:
+def run_from_yaml(
+    path: Path | str, *, run_dir: str | None = None, force: bool = False, progress: bool = False
+) -> RunResult:
     """Run one config from data to run folder; steps whose code and inputs are unchanged are reused.
 
     Args:
@@ -61,24 +91,24 @@ def run_from_yaml(path: Path | str, *, run_dir: str | None = None, force: bool =
 
     Raises:
         DsamError: a bad input, before anything is written, or a failed step.
+        KeyboardInterrupt: the run was interrupted; steps that were finished are kept.
     """
-    from dsam_assets.config.load import market_key
+    from dsam_assets.places import market_of, require_state, run_folder
     from dsam_assets.preflight import load_checked, preflight
     from resources.locations import locations
-    from resources.run_folder import require_writable, run_folder_path
 
+    started = time.perf_counter()
     file = Path(path)
-    market = market_key(file)
     loaded = load_checked(file)
-    config = loaded.config
-    target = run_folder_path(config.outputs, config.model.name, run_dir, datetime.now())  # noqa: DTZ005 (local time)
-    require_writable(target, overwrite=config.outputs.overwrite)
+    market = market_of(file)
+    target = run_folder(loaded.config, run_dir)
     preflight(loaded)
-    if config.model.force_recompile:
+    places = locations(file.parent.resolve())
+    require_state(places)
+    if loaded.config.model.force_recompile:
         _recompile()
-    places = locations(file.resolve().parent)
     outcome = _execute(places, market, target, force=force, progress=progress)
-    return _result(places.store, market, target, outcome)
+    return _result(places.store, market, target, outcome, started)
 
 
 def _recompile() -> None:
@@ -87,19 +117,17 @@ def _recompile() -> None:
     executable("linear", force=True)
 
 
-def _execute(places: Any, market: str, target: Path, *, force: bool, progress: bool) -> dg.ExecuteInProcessResult:
-    import dagster as dg
-
+def _execute(places: Locations, market: str, target: Path, *, force: bool, progress: bool) -> dg.ExecuteInProcessResult:
     from dsam_assets.assets.interpretation import RUN_DIR_TAG
     from dsam_assets.assets.market_asset import FORCE_TAG
     from dsam_assets.definitions import build_definitions
+    from dsam_assets.local_instance import local_instance
     from resources.locations import prepare_dagster_home
 
     home = prepare_dagster_home(places.dagster_home)
     tags = {RUN_DIR_TAG: str(target), **({FORCE_TAG: "true"} if force else {})}
     job = build_definitions(places, progress=progress).resolve_job_def("refit")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.add_dynamic_partitions("market", [market])
+    with local_instance(home, market) as instance:
         return job.execute_in_process(
             partition_key=market,
             instance=instance,
@@ -109,63 +137,76 @@ def _execute(places: Any, market: str, target: Path, *, force: bool, progress: b
         )
 
 
-def _result(root: str, market: str, target: Path, outcome: dg.ExecuteInProcessResult) -> RunResult:
+def _result(root: str, market: str, target: Path, outcome: dg.ExecuteInProcessResult, started: float) -> RunResult:
     from resources.store import Store
 
     store = Store(root)
-    if outcome.success:
-        return _read_result(store, market, target, "complete", "")
-    message, exit_status = first_failure(outcome)
-    if exit_status != GATE_EXIT_STATUS:
-        raise RunFailedError(message, exit_status)
-    _write_halted(store, market, target)
-    return _read_result(store, market, target, "halted", message)
+    status: Status = "complete"
+    message = ""
+    if not outcome.success:
+        if _interrupted(outcome):
+            raise KeyboardInterrupt
+        failure = first_failure(outcome)
+        if failure.exit_status != GATE_EXIT_STATUS:
+            raise failure
+        status, message = "halted", failure.what
+        _write_halted(store, market, target)
+    return _read_result(store, market, target, status, message, started)
 
 
-def first_failure(outcome: dg.ExecuteInProcessResult) -> tuple[str, int]:
-    """Message and exit status of the first step that failed by itself."""
+def _interrupted(outcome: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C ended the run: Dagster turns it into a failure like any other."""
+    reasons = [event.job_failure_data.failure_reason for event in outcome.all_events if event.is_job_failure]
+    return any(reason is not None and reason.name == "UNEXPECTED_TERMINATION" for reason in reasons)
+
+
+def first_failure(outcome: dg.ExecuteInProcessResult) -> RunFailedError:
+    """The error of the first step that failed by itself."""
     for event in outcome.all_events:
         if not event.is_step_failure:
             continue
         data = event.step_failure_data
         if data.user_failure_data is not None and data.user_failure_data.description:
             status = data.user_failure_data.metadata.get("exit_status")
-            return data.user_failure_data.description, 2 if status is None else int(status.value)
+            return RunFailedError(data.user_failure_data.description, 2 if status is None else int(str(status.value)))
         cause = data.error.cause if data.error is not None and data.error.cause is not None else data.error
         reason = cause.message.strip() if cause is not None else "no reason recorded"
-        return f"The step {event.step_key} failed unexpectedly.\n  got:     {reason}", 2
-    return "The run failed before its first step.", 2
+        return RunFailedError(
+            f"The step {event.step_key} failed unexpectedly.\n  got:     {reason}",
+            details="" if data.error is None else data.error.to_string(),
+        )
+    return RunFailedError("The run failed before its first step.")
 
 
-def _write_halted(store: Any, market: str, target: Path) -> None:
+def _write_halted(store: Store, market: str, target: Path) -> None:
     from resources.run_folder import write_run_folder
 
     report = _read(store, market, "config/report", "slice")
     write_run_folder(store, market, report, target, status="halted", overwrite=report.outputs.overwrite)
 
 
-def _read(store: Any, market: str, asset: str, codec: str) -> Any:
+def _read(store: Store, market: str, asset: str, codec: str) -> Any:
+    from dsam_assets.errors import StoreError
     from resources.codecs import CODECS
 
     record = store.record(market, asset)
+    if record is None:
+        raise StoreError(f"{asset} of market {market} is missing.", where=store.root, fix="Run again with --force.")
     return CODECS[codec].decode(asset, tuple(record.files), lambda name: store.read(market, record, name))
 
 
-def _read_result(store: Any, market: str, target: Path, status: Literal["complete", "halted"], message: str) -> RunResult:
-    import pandas as pd
-
-    names = ("model_frame", "design_matrix", "diagnostics_report", "fit_metrics", "loo", "allocation")
-    records = {name: store.record(market, name) for name in names}
-    plan = pd.DataFrame()
-    if status == "complete" and "budget_allocation.parquet" in records["allocation"].files:
-        plan = _read(store, market, "allocation", "tables")["budget_allocation"]
+def _read_result(store: Store, market: str, target: Path, status: Status, message: str, started: float) -> RunResult:
+    names = EVIDENCE if status == "halted" else EVIDENCE + DECISIONS
+    records = {name: record for name in names if (record := store.record(market, name)) is not None}
+    planned = "allocation" in records and "budget_allocation.parquet" in records["allocation"].files
     return RunResult(
         market=market,
         path=target,
         status=status,
         halted_by=message,
-        checks=_read(store, market, "diagnostics_report", "report").to_frame(),
-        facts={name: record.metadata["shown"] for name, record in records.items() if record is not None},
-        plan=plan,
+        report=_read(store, market, "diagnostics_report", "report"),
+        facts={name: record.metadata["shown"] for name, record in records.items()},
+        tables=_read(store, market, "allocation", "tables") if planned else {},
         files=sum(1 for file in target.rglob("*") if file.is_file()),
+        seconds=time.perf_counter() - started,
     )

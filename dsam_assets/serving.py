@@ -20,12 +20,14 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
     import dagster as dg
 
     from dsam_assets.config.load import market_key
-    from resources.catalogue import config_files
+    from resources.config_files import config_files
     from resources.locations import locations, prepare_dagster_home
 
     places = locations(configs)
     if not places.configs.is_dir():
-        raise ConfigError("The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS.")
+        raise ConfigError(
+            "The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS."
+        )
     wanted, refused = [], []
     for path in config_files(places.configs).values():
         try:

@@ -1,38 +1,73 @@
-"""What `dsam validate` leaves behind when it is given a run folder: the metadata stage, and nothing else."""
+"""`dsam validate`: a config checked against its data, and the run's metadata when it is given a run folder."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.resolved import resolved_yaml
+from dsam_assets.places import market_of, run_folder
+from dsam_assets.preflight import Preflight, load_checked, preflight
 from dsam_assets.report.bundle import join
 from dsam_assets.report.session import session_info
 
 
-def write_metadata(loaded: LoadedConfig, run_dir: str | None) -> Path:
-    """Write config.original.yaml, config.resolved.yaml and, unless switched off, session_info.txt.
+@dataclass(frozen=True)
+class Validation:
+    """What a valid config amounts to.
+
+    Attributes:
+        market: partition key.
+        checked: the config, its data and its design.
+        run_dir: the folder with the metadata files, or `None` when nothing was written.
+        seconds: wall-clock time.
+    """
+
+    market: str
+    checked: Preflight
+    run_dir: Path | None
+    seconds: float
+
+
+def validate_yaml(path: Path | str, *, run_dir: str | None = None) -> Validation:
+    """Check a config and its data without fitting.
+
+    Args:
+        path: the YAML config.
+        run_dir: run folder for the metadata files; without one (here or in the config) nothing is written.
 
     Raises:
-        ConfigError: the folder exists and may not be reused.
+        DsamError: a bad input, before anything is written.
     """
-    from resources.run_folder import require_writable, run_folder_path
-    from resources.stan_resource import StanResource
+    started = time.perf_counter()
+    file = Path(path)
+    loaded = load_checked(file)
+    market = market_of(file)
+    wanted = run_dir is not None or loaded.config.outputs.run_dir is not None
+    target = run_folder(loaded.config, run_dir) if wanted else None
+    checked = preflight(loaded)
+    if target is not None:
+        write_metadata(loaded, target)
+    return Validation(market, checked, target, time.perf_counter() - started)
+
+
+def write_metadata(loaded: LoadedConfig, target: Path) -> None:
+    """Write config.original.yaml, config.resolved.yaml and, unless switched off, session_info.txt; nothing else."""
+    from upath import UPath
+
     from resources.store import write_atomic
+    from resources.toolchain.home import find_home
 
     config = loaded.config
-    target = run_folder_path(config.outputs, config.model.name, run_dir, datetime.now())  # noqa: DTZ005 (local time)
-    require_writable(target, overwrite=config.outputs.overwrite)
     files = {"config.original.yaml": loaded.original_text, "config.resolved.yaml": resolved_yaml(config)}
     if config.outputs.save_session_info_txt:
         model = {"market": loaded.path.stem, "model_type": config.model.type, "fit_method": config.fit.method}
-        home = StanResource().describe_home()
-        files["session_info.txt"] = session_info(schema_version=config.schema_version, model=model, stan_home=home)
-    from upath import UPath
-
+        home = find_home()
+        stan = {"version": home.version, "origin": home.origin}
+        files["session_info.txt"] = session_info(schema_version=config.schema_version, model=model, stan_home=stan)
     for name, text in files.items():
         place = UPath(target / join("run_metadata", config.outputs.layout, name))
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, text.encode())
-    return target

@@ -7,17 +7,10 @@ import dagster as dg
 from pydantic import Field
 
 from dsam_assets.errors import ConfigError
+from resources.config_files import SUFFIXES, config_files
 
 if TYPE_CHECKING:
     from dsam_assets.config.load import LoadedConfig
-
-SUFFIXES = (".yaml", ".yml")
-
-
-def config_files(folder: Path) -> dict[str, Path]:
-    """Market key → config file, for every YAML file directly in the folder."""
-    found = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and path.is_file())
-    return {path.stem: path for path in found}
 
 
 class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]

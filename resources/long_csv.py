@@ -18,8 +18,8 @@ def long_csv(frame: pd.DataFrame) -> bytes | None:
     """The frame as UTF-8 CSV with a header; missing values are empty, dates have a time only if one is not midnight.
 
     Returns:
-        `None` when the frame holds something that Arrow cannot write as pandas does: a mixture of types in a column,
-        or dates finer than seconds.
+        `None` when the frame holds something that Arrow does not write as pandas does: a mixture of types in a column,
+        dates finer than seconds, or dates with a time zone.
     """
     import pyarrow as pa
     from pyarrow.csv import WriteOptions, write_csv
@@ -32,7 +32,7 @@ def long_csv(frame: pd.DataFrame) -> bytes | None:
         text = io.BytesIO(_header(frame))
         text.seek(0, io.SEEK_END)
         write_csv(table, text, WriteOptions(include_header=False, quoting_style="needed"))
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         return None
     return text.getvalue()
 
@@ -44,11 +44,11 @@ def _header(frame: pd.DataFrame) -> bytes:
 
 
 def _dates(column: Any) -> Any:
-    """Days where every time is midnight, else seconds; raises `ArrowInvalid` rather than cutting a fraction off."""
+    """Days where every time is midnight, else seconds; raises `ArrowInvalid` rather than cut anything off."""
     import pyarrow as pa
 
-    seconds = column.cast(pa.timestamp("s", tz=column.type.tz), safe=True)
-    try:
-        return seconds.cast(pa.date32(), safe=True)
-    except pa.ArrowInvalid:
-        return seconds
+    if column.type.tz is not None:
+        raise pa.ArrowInvalid("dates with a time zone")
+    seconds = column.cast(pa.timestamp("s"))
+    days = seconds.cast(pa.date32())  # drops the time of day without a word, hence the way back
+    return days if days.cast(pa.timestamp("s")).equals(seconds) else seconds

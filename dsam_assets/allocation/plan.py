@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ class BudgetPlan:
             "diagnostics_overall": self.overall,
             "reasons": list(self.reasons),
             "caveat": CAVEAT,
-            **{name: json.loads(frame.to_json(orient="records")) for name, frame in self.tables.items()},
+            **{name: _records(frame) for name, frame in self.tables.items()},
         }
 
     def facts(self) -> dict[str, Any]:
@@ -80,6 +80,16 @@ def plan_budget(
         )
         tables = _stamped(allocation_tables(allocate(problem)), report)
     return BudgetPlan(tables, report.reliability, report.overall, report.reasons)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON objects with every digit; missing values are null, an infinite bound is the text `inf`."""
+    known = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): _json_number(value) for key, value in row.items()} for row in known.to_dict("records")]
+
+
+def _json_number(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _stamped(tables: Mapping[str, pd.DataFrame], report: DiagnosticsReport) -> dict[str, pd.DataFrame]:

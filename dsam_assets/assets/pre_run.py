@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.outcomes import PREFIT_CHECKS, check_result, check_specs
-from dsam_assets.assets.types import raw_frame_type, table_columns, table_type
+from dsam_assets.assets.types import raw_frame_type, table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
     import pandas as pd
 
@@ -23,28 +25,50 @@ if TYPE_CHECKING:
     always_run=True,
 )  # fmt: skip
 def model_frame(context: dg.AssetExecutionContext, config_data: DataSection) -> Published:
-    """The market's data file, parsed and validated; every column, in the file's order."""
-    from pathlib import Path
+    """The market's data file, parsed and validated; every column, in the file's order (long data: reshaped wide)."""
+    from dsam_assets.data.load import load_dataset
 
-    from dsam_assets.data.load import load_csv
-
-    dataset = load_csv(Path(config_data.path), date_var=config_data.date_var, date_format=config_data.date_format)
+    dataset = load_dataset(config_data)
     facts = {"path": str(dataset.path), "sha256": dataset.sha256}
     return Published(dataset.frame, {**facts, "rows": len(dataset.frame), "columns": dataset.frame.shape[1]})
 
 
-@market_asset(codec="matrix", code=["data", "design"])
-def design_matrix(
+@market_asset(
+    codec="tables", code=["data"], sources=["calendar_file"], always_run=True,
+    dagster_type=tables_type("holiday_features", "holiday columns and their manifest"),
+    columns=table_columns("holiday_feature_manifest"),
+)  # fmt: skip
+def holiday_features(
     context: dg.AssetExecutionContext, model_frame: pd.DataFrame, config_formula: FormulaSlice, config_data: DataSection
 ) -> Published:
+    """Columns generated from the holiday calendar, one row per row of the data, and what each of them is."""
+    from dsam_assets.data.holidays import market_holidays, no_tables
+
+    features = market_holidays(model_frame, config_data.date_var, config_formula.time_components)
+    if features is None:
+        return Published(no_tables(), {"features": 0})
+    left_out = len(features.manifest) - len(features.names)
+    facts = {"features": len(features.names), "left_out": left_out, "in_formula": len(features.formula_names)}
+    return Published(features.tables(), facts)
+
+
+@market_asset(codec="matrix", code=["data", "design"])
+def design_matrix(
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    config_formula: FormulaSlice,
+    config_data: DataSection,
+) -> Published:
     """The formula evaluated on the data: design columns by R's names, response on the model scale, offset."""
-    from dsam_assets.design.formula import parse_formula
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.design.additions import model_inputs
     from dsam_assets.design.matrix import build_model_matrix
 
+    inputs = model_inputs(config_formula.formula, model_frame, from_tables(holiday_features))
     matrix = build_model_matrix(
-        parse_formula(config_formula.formula), model_frame, date_var=config_data.date_var,
-        na_action=config_data.na_action,
-    )  # fmt: skip
+        inputs.formula, inputs.frame, date_var=config_data.date_var, na_action=config_data.na_action
+    )
     rows, terms = matrix.values.shape
     return Published(matrix, {"rows": rows, "terms": terms, "dropped_rows": len(model_frame) - rows})
 
@@ -62,34 +86,72 @@ def design_matrix_manifest(context: dg.AssetExecutionContext, design_matrix: Mod
 
 @market_asset(
     codec="table", code=["data", "design"], dagster_type=table_type("data_dictionary"),
-    columns=table_columns("data_dictionary"),
+    columns=table_columns("data_dictionary"), sources=["dictionary_file"], always_run=True,
 )  # fmt: skip
 def data_dictionary(
-    context: dg.AssetExecutionContext, model_frame: pd.DataFrame, config_formula: FormulaSlice, config_data: DataSection
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    config_formula: FormulaSlice,
+    config_data: DataSection,
 ) -> Published:
-    """What each modelled column means."""
-    from dsam_assets.data.dictionary import data_dictionary as dictionary
-    from dsam_assets.design.formula import parse_formula
+    """What each modelled column means: from the config, the dictionary file, and generated columns."""
+    from dsam_assets.data.dictionary import market_dictionary
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.design.additions import model_inputs
 
-    used = parse_formula(config_formula.formula).variables
-    return Published(dictionary([str(name) for name in model_frame.columns], used, config_data.dictionary))
+    holidays = from_tables(holiday_features)
+    inputs = model_inputs(config_formula.formula, model_frame, holidays)
+    columns = [str(name) for name in inputs.frame.columns]
+    return Published(market_dictionary(config_data, columns, inputs.formula.variables, holidays))
+
+
+@market_asset(codec="text", code=["data", "design"])
+def transform_assumptions(
+    context: dg.AssetExecutionContext,
+    data_dictionary: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    config_formula: FormulaSlice,
+    config_priors: PriorsSlice,
+    config_data: DataSection,
+) -> Published:
+    """Which transforms the model applies, to what, and which it takes as already made."""
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.design.additions import model_formula
+    from dsam_assets.design.assumptions import AssumptionFacts
+    from dsam_assets.design.assumptions import transform_assumptions as assumptions
+
+    holidays, sensitivity = from_tables(holiday_features), config_formula.transforms.sensitivity
+    facts = AssumptionFacts(
+        formula=model_formula(config_formula.formula, holidays),
+        scale=config_priors.scale,
+        date_var=config_data.date_var,
+        na_action=config_data.na_action,
+        holidays=holidays,
+        declared=dict(zip(data_dictionary["term"], data_dictionary["transform"], strict=True)),
+        sensitivity=[scenario.name for scenario in sensitivity.scenarios] if sensitivity.enabled else [],
+    )
+    return Published({"transform_assumptions.txt": assumptions(facts)})
 
 
 @market_asset(
-    codec="table", code=["design"], dagster_type=table_type("spec_summary"), columns=table_columns("spec_summary")
-)
+    codec="table", code=["data", "design"], dagster_type=table_type("spec_summary"),
+    columns=table_columns("spec_summary"),
+)  # fmt: skip
 def spec_summary(
     context: dg.AssetExecutionContext,
     model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
     design_matrix: ModelMatrix,
     config_formula: FormulaSlice,
     config_report: ReportSlice,
 ) -> Published:
     """The model in one row."""
-    from dsam_assets.design.formula import parse_formula
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.design.additions import model_formula
     from dsam_assets.design.manifest import spec_summary as summary
 
-    formula = parse_formula(config_formula.formula)
+    formula = model_formula(config_formula.formula, from_tables(holiday_features))
     return Published(summary(config_report.name, config_formula.type, formula, design_matrix, len(model_frame)))
 
 

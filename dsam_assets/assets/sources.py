@@ -13,13 +13,16 @@ from dsam_assets.assets.outcomes import MARKETS, beta_accepted
 from dsam_assets.errors import DsamError
 
 MISSING = "missing"
+UNUSED = "unused"
+SOURCES = ("config_file", "data_file", "calendar_file", "dictionary_file")
 
 
-def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path]) -> dg.DataVersionsByPartition:
+def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path | None]) -> dg.DataVersionsByPartition:
     versions: dict[str, str | dg.DataVersion] = {}
     for market in context.partition_keys:
         try:
-            versions[market] = hashlib.sha256(path_of(market).read_bytes()).hexdigest()
+            path = path_of(market)
+            versions[market] = UNUSED if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
         except (OSError, DsamError) as error:
             context.log.warning(f"{market}: {error}")
             versions[market] = MISSING
@@ -45,3 +48,26 @@ def config_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition
 def data_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data file, by content hash."""
     return _observe(context, lambda market: Path(context.resources.catalogue.load(market).config.data.path))
+
+
+@_source
+def calendar_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
+    """A market's holiday calendar, by content hash; `unused` where holidays are switched off."""
+
+    def path_of(market: str) -> Path | None:
+        section = context.resources.catalogue.load(market).config.time_components
+        used = section.enabled and section.holidays.enabled
+        return Path(section.holidays.calendar_path) if used else None
+
+    return _observe(context, path_of)
+
+
+@_source
+def dictionary_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
+    """A market's data dictionary file, by content hash; `unused` where there is none."""
+
+    def path_of(market: str) -> Path | None:
+        path = context.resources.catalogue.load(market).config.data.dictionary_path
+        return None if path is None else Path(path)
+
+    return _observe(context, path_of)

@@ -1,20 +1,26 @@
-"""The data dictionary: what each modelled column means, as the config says."""
+"""The data dictionary: what each modelled column means, as the config, a CSV file and generated columns say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pandas as pd
 
-from dsam_assets.errors import ConfigError
+from dsam_assets.config.schema_data import DataSection
+from dsam_assets.data.files import read_once
+from dsam_assets.data.holidays import HolidayFeatures
+from dsam_assets.data.read import read_table
+from dsam_assets.errors import ConfigError, DataError
 
 FIELDS = ("unit", "cadence", "source", "transform", "rationale")
 
 
 class Entry(Protocol):
-    """One row of `data.dictionary`; every field is free text."""
+    """What is known of one column; every field is free text."""
 
     @property
     def unit(self) -> str | None: ...
@@ -28,13 +34,32 @@ class Entry(Protocol):
     def rationale(self) -> str | None: ...
 
 
-def data_dictionary(columns: Sequence[str], used: Sequence[str], entries: Mapping[str, Entry]) -> pd.DataFrame:
-    """One row per modelled column and per further column that the config describes.
+@dataclass(frozen=True)
+class Described:
+    """An entry that does not come from the config."""
+
+    unit: str | None = None
+    cadence: str | None = None
+    source: str | None = None
+    transform: str | None = None
+    rationale: str | None = None
+
+
+def data_dictionary(
+    columns: Sequence[str],
+    used: Sequence[str],
+    entries: Mapping[str, Entry],
+    *,
+    fallbacks: Sequence[Mapping[str, Entry]] = (),
+) -> pd.DataFrame:
+    """One row per modelled column and per further column that is described.
 
     Args:
-        columns: the data file's columns.
+        columns: the data's columns, generated ones included.
         used: the columns that the formula uses, in its order.
-        entries: `data.dictionary`.
+        entries: `data.dictionary`; each must describe a column of the data.
+        fallbacks: further entries, strongest first, which fill the fields that the former leave out. What they say of
+            other columns is passed over, since one dictionary file may serve many markets.
 
     Raises:
         ConfigError: an entry describes a column that is not in the data.
@@ -47,15 +72,96 @@ def data_dictionary(columns: Sequence[str], used: Sequence[str], entries: Mappin
             where=f"data.dictionary.{unknown[0]}",
             fix=f"Did you mean {near[0]}?" if near else "Use one of: " + ", ".join(columns),
         )
-    names = list(dict.fromkeys([*used, *entries]))
+    known = set(columns)
+    described = [name for source in (entries, *fallbacks) for name in source if name in known]
     return pd.DataFrame(
         [
-            {"term": name, **{field: _text(entries.get(name), field) for field in FIELDS}, "in_formula": name in used}
-            for name in names
+            {"term": name, **_fields(name, (entries, *fallbacks)), "in_formula": name in used}
+            for name in dict.fromkeys([*used, *described])
         ],
         columns=["term", *FIELDS, "in_formula"],
     )
 
 
-def _text(entry: Entry | None, field: str) -> str:
-    return "" if entry is None else getattr(entry, field) or ""
+def _fields(name: str, sources: Sequence[Mapping[str, Entry]]) -> dict[str, str]:
+    """Each field from the first source that has it."""
+    found = [source[name] for source in sources if name in source]
+    given = {field: [getattr(entry, field) for entry in found] for field in FIELDS}
+    return {field: next((text for text in texts if text is not None), "") for field, texts in given.items()}
+
+
+def market_dictionary(
+    section: DataSection, columns: Sequence[str], used: Sequence[str], holidays: HolidayFeatures | None = None
+) -> pd.DataFrame:
+    """The dictionary of a market: inline entries, then the CSV of `data.dictionary_path`, then generated holidays.
+
+    Args:
+        section: the config's `data`.
+        columns: the data's columns, generated ones included.
+        used: the columns that the formula uses.
+        holidays: the generated features, if any.
+
+    Raises:
+        ConfigError: an inline entry describes a column that is not in the data.
+        DataError: the CSV cannot be read, see `load_dictionary`.
+    """
+    file = {} if section.dictionary_path is None else load_dictionary(Path(section.dictionary_path))
+    generated = {} if holidays is None else holiday_entries(holidays)
+    return data_dictionary(columns, used, section.dictionary, fallbacks=(file, generated))
+
+
+def load_dictionary(path: Path) -> dict[str, Described]:
+    """The entries of a dictionary CSV by term: a column `term`, and any of `FIELDS`, whose empty cells say nothing.
+
+    Raises:
+        DataError: unreadable file, no column `term`, an unknown column, an empty term, or a term that occurs twice.
+    """
+    frame = read_table(read_once(path), "csv", as_text=True)
+    _require_dictionary_columns([str(name) for name in frame.columns], path)
+    frame = frame.apply(lambda column: column.str.strip())
+    faults = {"an empty term": frame["term"] == "", "a term that occurs twice": frame["term"].duplicated()}
+    for fault, rows in faults.items():
+        if rows.any():
+            row = int(rows.to_numpy().argmax())
+            raise DataError(
+                f"The data dictionary has {fault}.",
+                where=f"{path}, row {row + 2}",
+                got=frame["term"].iloc[row] or None,
+                wanted="one row per term",
+                fix="Correct or remove the row.",
+            )
+    fields = [name for name in frame.columns if name != "term"]
+    return {
+        row["term"]: Described(**{field: row[field] or None for field in fields}) for row in frame.to_dict("records")
+    }
+
+
+def _require_dictionary_columns(names: Sequence[str], path: Path) -> None:
+    allowed = ("term", *FIELDS)
+    unknown = [name for name in names if name not in allowed]
+    if "term" in names and not unknown:
+        return
+    near = get_close_matches(unknown[0], allowed, n=1) if unknown else []
+    raise DataError(
+        f"The data dictionary has an unknown column: {unknown[0]}." if unknown else "The data dictionary has no terms.",
+        where=str(path),
+        got="columns " + ", ".join(names),
+        wanted="a column term, and any of " + ", ".join(FIELDS),
+        fix=f"Did you mean {near[0]}?" if near else "Rename or remove columns.",
+    )
+
+
+def holiday_entries(holidays: HolidayFeatures) -> dict[str, Described]:
+    """What generated holiday features are."""
+    rows = holidays.manifest[holidays.manifest["generated"].astype(bool)]
+    return {row["feature"]: _holiday_entry(row) for row in rows.to_dict("records")}
+
+
+def _holiday_entry(row: Mapping[Any, Any]) -> Described:
+    any_day = row["aggregation_rule"] == "any"
+    return Described(
+        unit="0 or 1" if any_day else "event days per week",
+        cadence=f"weekly, weeks begin on {row['week_start'].title()}",
+        source=f'holiday calendar, label "{row["label"]}"',
+        transform=f"window {row['window_before']} days before to {row['window_after']} after, {row['overlap_policy']}",
+    )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from collections import Counter
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
+from dsam_assets.config.schema_data import DataSection
+from dsam_assets.data.dates import parse_dates
 from dsam_assets.data.files import FileContent, read_once
-from dsam_assets.errors import DataError
+from dsam_assets.data.long import LongColumns, long_to_wide
+from dsam_assets.data.read import FileKind, kind_of, read_table
+from dsam_assets.errors import ConfigError
 
-MISSING_TOKENS = ("", "NA", "NaN", "nan", "N/A", "#N/A", "NULL", "null")
+_LONG_KEYS = ("long_id_col", "long_variable_col", "long_value_col")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Dataset:
     """A data file as a frame.
 
     Attributes:
-        frame: the file's columns in the file's order; the date column, when there is one, as datetime64.
+        frame: the file's columns in the file's order (long data: unit, date, variables); the date column, when there
+            is one, as datetime64.
         date_var: name of the date column, or `None`.
         path: the file.
         sha256: hash of the file's bytes.
@@ -31,6 +33,27 @@ class Dataset:
     date_var: str | None
     path: Path
     sha256: str
+
+
+def load_dataset(section: DataSection) -> Dataset:
+    """Load what the config's `data` section names.
+
+    Args:
+        section: path, format (`csv`, `parquet`, `rds` or `long`; long data come in a file of any of the other three),
+            date column and format, and the columns of long data.
+
+    Raises:
+        DataError: unreadable file, broken header, no rows, dates that do not parse, or repeated keys of long data.
+        ConfigError: columns of long data are named for data that are not long, or are incomplete.
+    """
+    path, columns = Path(section.path), _long_columns(section)
+    dataset = _load(
+        read_once(path), kind_of(path) if section.format == "long" else section.format, section.date_var,
+        section.date_format,
+    )  # fmt: skip
+    if columns is None:
+        return dataset
+    return Dataset(long_to_wide(dataset.frame, columns, path), section.date_var, path, dataset.sha256)
 
 
 def load_csv(path: Path, *, date_var: str | None = None, date_format: str | None = None) -> Dataset:
@@ -44,97 +67,34 @@ def load_csv(path: Path, *, date_var: str | None = None, date_format: str | None
     Raises:
         DataError: unreadable file, broken header, no rows, or dates that do not parse.
     """
-    file = read_once(path)
-    frame = _parse(file)
+    return _load(read_once(path), "csv", date_var, date_format)
+
+
+def _load(file: FileContent, kind: FileKind, date_var: str | None, date_format: str | None) -> Dataset:
+    frame = read_table(file, kind)
     if date_var is not None:
-        frame = frame.assign(**{date_var: parse_dates(frame, date_var, date_format, path)})
-    return Dataset(frame, date_var, path, file.sha256)
+        frame = frame.assign(**{date_var: parse_dates(frame, date_var, date_format, file.path)})
+    return Dataset(frame, date_var, file.path, file.sha256)
 
 
-def _parse(file: FileContent) -> pd.DataFrame:
-    _require_clean_header(file)
-    try:
-        frame = pd.read_csv(
-            io.BytesIO(file.content), keep_default_na=False, na_values=list(MISSING_TOKENS), encoding="utf-8-sig"
+def _long_columns(section: DataSection) -> LongColumns | None:
+    names = {key: getattr(section, key) for key in _LONG_KEYS}
+    if section.format != "long":
+        useless = [f"data.{key}" for key, name in names.items() if name is not None]
+        if useless:
+            raise ConfigError(
+                "Columns of long data are named, but the data are not long.",
+                where=useless[0],
+                got=f"data.format: {section.format}",
+                fix="Set data.format: long, or remove " + ", ".join(useless) + ".",
+            )
+        return None
+    unit, date = section.long_id_col, section.date_var
+    variable, value = section.long_variable_col, section.long_value_col
+    if unit is None or date is None or variable is None or value is None:
+        raise ConfigError(
+            "Long data need four columns.",
+            where="data",
+            wanted="data.date_var, data.long_id_col, data.long_variable_col and data.long_value_col",
         )
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "The file is not UTF-8 text.", where=f"{file.path}, byte {error.start}", fix="Save it as UTF-8 CSV."
-        ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(
-            f"The file is not a valid CSV: {error}.",
-            where=str(file.path),
-            wanted="comma-separated values with the same number of fields in every row",
-            fix="Look at the line that the message names; put quotes around text that contains commas.",
-        ) from error
-    if frame.empty:
-        raise DataError(
-            "The file has a header and no rows.",
-            where=str(file.path),
-            wanted="at least one row",
-            fix="Export the data again, or correct data.path.",
-        )
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise DataError(
-            "Rows have more fields than the header.",
-            where=str(file.path),
-            fix="Check for a missing column name or trailing commas.",
-        )
-    return frame
-
-
-def _require_clean_header(file: FileContent) -> None:
-    first_line = file.content.split(b"\n", 1)[0]
-    header = pd.read_csv(
-        io.BytesIO(first_line + b"\n"), header=None, dtype=str, encoding="utf-8-sig", encoding_errors="replace",
-        keep_default_na=False,
-    ) if first_line.strip() else pd.DataFrame()  # fmt: skip
-    if header.empty:
-        raise DataError(
-            "The file is empty or starts with a blank line.",
-            where=str(file.path),
-            wanted="a header row",
-            fix="Export the data again, or correct data.path.",
-        )
-    names = [str(name) for name in header.iloc[0]]
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name)
-    if repeated:
-        raise DataError(
-            "A column name appears more than once.",
-            where=str(file.path),
-            got=", ".join(repeated),
-            wanted="unique column names",
-            fix="Rename or remove the repeated columns.",
-        )
-
-
-def parse_dates(frame: pd.DataFrame, column: str, date_format: str | None, path: Path) -> pd.Series:
-    """Parse a date column; every value must be a date.
-
-    Raises:
-        DataError: the column is absent, or values do not parse; the message shows the first of them with their rows.
-    """
-    if column not in frame.columns:
-        near = get_close_matches(column, [str(name) for name in frame.columns], n=1)
-        raise DataError(
-            f"data.date_var names a column that is not in the file: {column}.",
-            where=str(path),
-            got="columns " + ", ".join(map(str, frame.columns)),
-            fix=f"Did you mean {near[0]}?" if near else "Set data.date_var to the file's date column.",
-        )
-    text = frame[column].astype("string")
-    parsed = pd.to_datetime(text, format=date_format or "ISO8601", errors="coerce")
-    bad = parsed.isna()
-    if bad.any():
-        shown = "; ".join(f"row {row + 2}: {text.iloc[row]}" for row in bad.to_numpy().nonzero()[0][:3])
-        raise DataError(
-            f"{int(bad.sum())} of {len(frame)} values of the date column {column} are not dates.",
-            where=str(path),
-            got=shown,
-            wanted=f"dates written as {date_format or 'ISO 8601, e.g. 2024-01-29'}",
-            fix="Correct the values or set data.date_format.",
-        )
-    if parsed.dt.tz is not None:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    return parsed.astype("datetime64[ns]")
+    return LongColumns(unit, date, variable, value)

@@ -44,6 +44,9 @@ _ADVICE = {
 _DAY = 24 * 3600 * 10**9  # nanoseconds
 _WEEK = 7 * _DAY
 _SHOWN_GAPS = 3
+# Steps that differ by less than this share are the same: calendar months (28 to 31 days) and changes to summer time are
+# regular, a date that is one day off in a weekly series is not.
+_STEP_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,7 @@ def _require_ascending(
     raise DataError(
         f"{label} needs rows with ascending dates{' within each group' if order.groups else ''}",
         where=f"column {order.date_var}",
-        got=f"date {_date_text(frame, order, int(at))}, row {at} (counted from 0), {fault}",
+        got=f"date {_date_text(frame, order, int(at)).rstrip(',')}, row {at} (counted from 0), {fault}",
         fix="remove duplicate dates, or name the group columns" if again else "sort the data by date",
     )
 
@@ -216,7 +219,7 @@ def _require_regular(
 ) -> None:
     """Neighbouring rows must be one step apart, or a lag would reach back by another time from row to row.
 
-    The step is the most common one over all groups, the smallest of several.
+    The step is the most common one over all groups.
     """
     same_group = group[positions][1:] == group[positions][:-1]
     steps = np.diff(values[positions])
@@ -224,7 +227,7 @@ def _require_regular(
         return
     sizes, counts = np.unique(steps[same_group], return_counts=True)
     usual = sizes[counts.argmax()]
-    odd = np.flatnonzero(same_group & (steps != usual))
+    odd = np.flatnonzero(same_group & (np.abs(steps - usual) > _STEP_TOLERANCE * np.maximum(steps, usual)))
     if not odd.size:
         return
     is_time = values.dtype.kind == "i"
@@ -248,7 +251,7 @@ def _date_text(frame: pd.DataFrame, order: RowOrder, row: int, *, groups: bool =
     value = frame[order.date_var].iloc[row]
     if isinstance(value, pd.Timestamp):
         value = value.date() if value == value.normalize() else value
-    return f"{value}" + "".join(f" ({name} {frame[name].iloc[row]})" for name in order.groups if groups)
+    return f"{value}" + "".join(f", {name} {frame[name].iloc[row]}," for name in order.groups if groups)
 
 
 def _step_text(step: float, is_time: bool) -> str:

@@ -70,6 +70,11 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "design_matrix_manifest.csv", "design_matrix_manifest", "design_matrix_manifest.csv", "pre_run",
         "save_design_matrix_manifest_csv",
     ),
+    Artefact(
+        "transform_assumptions.txt", "transform_assumptions", "transform_assumptions.txt", "pre_run",
+        "save_transform_assumptions_txt",
+    ),
+    Artefact("holiday_feature_manifest.csv", "holiday_features", "holiday_feature_manifest.csv", "pre_run"),
     Artefact("data_dictionary.csv", "data_dictionary", "data_dictionary.csv", "pre_run", "save_data_dictionary_csv"),
     Artefact("spec_summary.csv", "spec_summary", "spec_summary.csv", "pre_run", "save_spec_summary_csv"),
     Artefact("vif_report.csv", "vif_report", "vif_report.csv", "pre_run", "save_vif_report_csv"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,7 @@ class Project:
         found = (self.store_root / "uk").rglob(pattern)
         return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in found if path.is_file()}
 
-    def run(
-        self, *, selection: Sequence[str] | None = None, tags: Mapping[str, str] | None = None, **stan: Any
-    ) -> Run:
+    def run(self, *, selection: Sequence[str] | None = None, tags: Mapping[str, str] | None = None, **stan: Any) -> Run:
         """Execute the refit job, or some of its assets, in this process."""
         self.runs += 1
         folder = self.folder.parent / "runs" / str(self.runs)
@@ -136,12 +134,12 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Baseline:
 
 
 @pytest.fixture
-def project(baseline: Baseline) -> Iterator[Project]:
+def project(baseline: Baseline) -> Project:
     """The market as the first run left it."""
     root = baseline.project.folder.parent
     shutil.rmtree(root)
     shutil.copytree(baseline.backup, root)
-    yield Project(baseline.project.folder, baseline.project.store_root, runs=1)
+    return Project(baseline.project.folder, baseline.project.store_root, runs=1)
 
 
 @pytest.fixture

@@ -26,10 +26,14 @@ EDGES = {
     "config/report": {"resolved_config"},
     "session_info": {"config/formula", "config/fit"},
     "model_frame": {"data_file", "config/data"},
-    "design_matrix": {"model_frame", "config/formula", "config/data"},
+    "holiday_features": {"calendar_file", "model_frame", "config/formula", "config/data"},
+    "design_matrix": {"model_frame", "holiday_features", "config/formula", "config/data"},
     "design_matrix_manifest": {"design_matrix"},
-    "data_dictionary": {"model_frame", "config/formula", "config/data"},
-    "spec_summary": {"model_frame", "design_matrix", "config/formula", "config/report"},
+    "data_dictionary": {"dictionary_file", "model_frame", "holiday_features", "config/formula", "config/data"},
+    "transform_assumptions": {
+        "data_dictionary", "holiday_features", "config/formula", "config/priors", "config/data",
+    },
+    "spec_summary": {"model_frame", "holiday_features", "design_matrix", "config/formula", "config/report"},
     "vif_report": {"design_matrix"},
     "prior_table": {"design_matrix", "config/priors"},
     "pre_run_checks": {"design_matrix", "config/diagnostics"},
@@ -45,7 +49,8 @@ EDGES = {
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
-        "data_dictionary", "spec_summary", "vif_report", "prior_table", "posterior", "fit_metrics",
+        "data_dictionary", "holiday_features", "transform_assumptions", "spec_summary", "vif_report", "prior_table",
+        "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
         "allocation",
     },
@@ -54,8 +59,8 @@ EDGES = {
 GROUPS = {
     "00_run_metadata": {"resolved_config", "session_info", *(f"config/{name}" for name in SLICES)},
     "10_pre_run": {
-        "model_frame", "design_matrix", "design_matrix_manifest", "data_dictionary", "spec_summary", "vif_report",
-        "prior_table", "pre_run_checks",
+        "model_frame", "holiday_features", "design_matrix", "design_matrix_manifest", "data_dictionary",
+        "transform_assumptions", "spec_summary", "vif_report", "prior_table", "pre_run_checks",
     },
     "20_model_fit": {"posterior", "fit_metrics"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
@@ -65,13 +70,13 @@ GROUPS = {
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip
 
+SOURCES = ("config_file", "data_file", "calendar_file", "dictionary_file")
+
 Nodes = Callable[[], dict[str, Any]]
 
 
 def test_the_edges_are_these_and_no_others(specs: Nodes) -> None:
-    assert {
-        name: {key.to_user_string() for key in node.parent_keys} for name, node in specs().items()
-    } == EDGES
+    assert {name: {key.to_user_string() for key in node.parent_keys} for name, node in specs().items()} == EDGES
 
 
 def test_groups_are_the_stage_folders(specs: Nodes) -> None:
@@ -91,7 +96,7 @@ def test_every_asset_is_partitioned_described_and_versioned(specs: Nodes) -> Non
 
 def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    for name in ("config_file", "data_file"):
+    for name in SOURCES:
         node = graph.get(dg.AssetKey(name))
         assert node.is_observable
         assert node.partitions_def == graph.get(dg.AssetKey("posterior")).partitions_def
@@ -142,7 +147,7 @@ def test_the_refit_job_makes_every_asset_and_observes_no_source(definitions: dg.
 
 def test_reading_the_sources_is_its_own_job(definitions: dg.Definitions) -> None:
     layer = definitions.resolve_job_def("observe_sources").asset_layer
-    assert {key.to_user_string() for key in layer.executable_asset_keys} == {"config_file", "data_file"}
+    assert {key.to_user_string() for key in layer.executable_asset_keys} == set(SOURCES)
 
 
 # An asset's code version must cover the core code that its body imports, or an edit there would recompute nothing.

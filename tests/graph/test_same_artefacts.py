@@ -10,16 +10,21 @@ import pytest
 from fake_stan_resource import FakeStan
 
 import dsam_assets.definitions
-from dsam_assets.running import RunFailedError, run_from_yaml
 from dsam_assets.errors import DsamError
+from dsam_assets.running import RunFailedError, run_from_yaml
+
+
+@pytest.fixture(scope="session")
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dagster")
 
 
 @pytest.fixture
-def terminal(project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def terminal(project, dagster_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Runs from the terminal use a store of their own and the stand-in for Stan; returns their store."""
     monkeypatch.setattr(dsam_assets.definitions, "StanResource", lambda progress: FakeStan(progress=progress))
     monkeypatch.setenv("DSAM_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     return tmp_path / "store"
 
 
@@ -59,11 +64,14 @@ def test_a_halted_run_leaves_the_evidence_and_no_plan(
     terminal: Path, project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dsam_assets.definitions, "StanResource", lambda progress: FakeStan(stuck=True))
+    monkeypatch.setenv("DSAM_STORE", str(project.store_root))  # the store holds a good plan already
     project.edit("gating: warn", "gating: strict")
+    project.edit("seed: 7", "seed: 8")
     result = run_from_yaml(project.config, run_dir=str(tmp_path / "run"))
     assert result.status == "halted"
     assert "A quality gate halts this run" in result.halted_by
     assert result.plan.empty
+    assert "allocation" not in result.facts  # not even those of the last good plan
     found = files(tmp_path / "run")
     assert "40_diagnostics/diagnostics_report.csv" in found
     assert not [name for name in found if name.startswith("60_optimisation")]
@@ -79,7 +87,9 @@ def test_a_failed_step_is_an_error_with_status_2(
         raise DsamError("Stan stopped.", fix="Start it again.")
 
     monkeypatch.setattr(FakeStan, "sample", refuse)
-    with pytest.raises(RunFailedError, match="Stan stopped.\n  do this: Start it again.") as caught:
+    monkeypatch.setenv("DSAM_STORE", str(project.store_root))
+    project.edit("seed: 7", "seed: 8")
+    with pytest.raises(RunFailedError, match=r"Stan stopped\.\n  do this: Start it again\.") as caught:
         run_from_yaml(project.config, run_dir=str(tmp_path / "run"))
     assert caught.value.exit_status == 2
     assert not (tmp_path / "run").exists()

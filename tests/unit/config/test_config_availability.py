@@ -24,14 +24,6 @@ MISSING = {
     ],
     "cre.enabled": ["data: {path: data.csv}\nmodel: {formula: y ~ x + (1 | g)}\ncre: {enabled: true, vars: [x]}"],
     "pooling.enabled": [HEAD + "pooling: {enabled: true, grouping_vars: [b], map_path: map.csv}"],
-    "data.format": [
-        "data: {path: data.csv, format: rds}\n" + MODEL,
-        "data: {path: data.csv, format: parquet}\n" + MODEL,
-    ],
-    "data.dictionary_path": ["data: {path: data.csv, dictionary_path: dictionary.csv}\n" + MODEL],
-    "data.long_id_col": ["data: {path: data.csv, long_id_col: a}\n" + MODEL],
-    "time_components.enabled": [HEAD + "time_components: {enabled: true}"],
-    "time_components.holidays.enabled": [HEAD + "time_components: {holidays: {enabled: true}}"],
     "transforms.sensitivity.scenarios": [HEAD + "transforms: {sensitivity: {scenarios: [{name: a, formula: y ~ x}]}}"],
     "transforms.sensitivity.enabled": [
         HEAD
@@ -72,7 +64,6 @@ MISSING = {
         for switch in (
             "save_transform_sensitivity_summary_csv",
             "save_transform_sensitivity_parameters_csv",
-            "save_transform_assumptions_txt",
             "save_allocator_png",
             "save_decomp_csv",
             "save_decomp_png",
@@ -100,6 +91,13 @@ AVAILABLE = [
     HEAD + "allocation: {enabled: true, currency_scale: 2, reference_spend: 3, " + PLAN + "}",
     HEAD + "allocation: {scenario: max_response, level: population, hold_weak: false, scenarios: []}",
     "data: {path: data.csv, format: csv, dictionary: {a: {unit: b}}}\n" + MODEL,
+    "data: {path: data.csv, format: rds}\n" + MODEL,
+    "data: {path: data.csv, format: parquet}\n" + MODEL,
+    "data: {path: data.csv, format: long, date_var: d, long_id_col: a, long_variable_col: b, long_value_col: c}\n"
+    + MODEL,
+    "data: {path: data.csv, dictionary_path: dictionary.csv}\n" + MODEL,
+    HEAD + "time_components: {enabled: true, holidays: {enabled: true, calendar_path: holidays.csv}}",
+    HEAD + "outputs: {save_transform_assumptions_txt: true}",
     HEAD + "cre: {enabled: false}\npooling: {enabled: false}\nforecast: {enabled: false}",
 ]
 

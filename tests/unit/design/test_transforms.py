@@ -148,7 +148,7 @@ def test_shifts_stay_within_their_group(text: str, expected: list[float]) -> Non
 
 
 def test_shift_without_groups_and_with_dates_as_text() -> None:
-    frame = pd.DataFrame({"day": ["2024-01-31", "2024-02-01", "2024-11-01"], "x": [1, 2, 3]})
+    frame = pd.DataFrame({"day": ["2024-01-31", "2024-02-01", "2024-02-02"], "x": [1, 2, 3]})
     np.testing.assert_array_equal(evaluate(node("lag(x)"), frame, RowOrder("day")), [NA, 1, 2])
 
 
@@ -160,9 +160,9 @@ def test_two_group_columns_make_one_key() -> None:
 def test_shifts_need_a_known_order() -> None:
     with pytest.raises(FormulaError, match=r"data\.date_var"):
         evaluate(node("lag(x)"), PANEL)
-    with pytest.raises(DataError, match=r"date 2024-01-01 00:00:00, row 1 .* occurs twice"):
+    with pytest.raises(DataError, match=r"date 2024-01-01, row 1 .* occurs twice"):
         evaluate(node("lag(x)"), PANEL, RowOrder("week"))
-    with pytest.raises(DataError, match=r"date 2024-01-08 00:00:00, market fr, row 2 .* out of order"):
+    with pytest.raises(DataError, match=r"date 2024-01-08, market fr, row 2 .* out of order"):
         evaluate(node("lag(x)"), PANEL[::-1].reset_index(drop=True), RowOrder("week", ("market",)))
     with pytest.raises(DataError, match="market has missing values"):
         evaluate(node("lag(x)"), PANEL.replace("fr", np.nan), RowOrder("week", ("market",)))

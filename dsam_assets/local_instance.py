@@ -1,0 +1,70 @@
+"""Dagster's instance for a run in this process: it leaves the terminal alone and does not wait for the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+# Dagster would send the process's output through a file, a `tail` and a watcher process per stream: late lines, no
+# progress bar, and the watchers' tracebacks after Ctrl-C. On a terminal the output is there to be read.
+NO_CAPTURE = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
+@contextmanager
+def local_instance(home: Path, market: str) -> Iterator[dg.DagsterInstance]:
+    """The instance of a Dagster home, for one run of a market in this process; the market is registered.
+
+    Dagster opens its SQLite files anew for each of some hundred events, commits to disk each time, and merges the
+    write-ahead log on closing. On a busy disk that takes longer than the model. A power cut may lose the last events,
+    never results: these are in the store, which is written through.
+    """
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    reference = InstanceRef.from_dir(str(home), overrides=NO_CAPTURE)
+    with quick_sqlite(), dg.DagsterInstance.from_ref(reference) as instance:
+        instance.add_dynamic_partitions("market", [market])
+        # Asked some 500 times in a run, each time with two queries; the answer does not change meanwhile.
+        instance.has_dynamic_partition = cache(instance.has_dynamic_partition)  # type: ignore[method-assign]
+        yield instance
+
+
+@contextmanager
+def quick_sqlite() -> Iterator[None]:
+    """SQLite files that SQLAlchemy opens meanwhile stay open, and commit without waiting for the disk."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    held: dict[str, sqlite3.Connection] = {}
+
+    def relax(connection: object, _: object) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return  # an operator's database server looks after itself
+        connection.execute("PRAGMA synchronous=NORMAL")
+        for _, _, file in connection.execute("PRAGMA database_list").fetchall():
+            if file and file not in held:
+                held[file] = sqlite3.connect(file, check_same_thread=False)
+            if file:
+                # Reading makes it a user of the log; the log is merged when the last of these closes.
+                held[file].execute("PRAGMA schema_version").fetchone()
+
+    event.listen(Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", relax)
+        for connection in held.values():
+            connection.close()

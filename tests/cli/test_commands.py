@@ -1,0 +1,378 @@
+"""What each command prints, writes and returns; runs use the stand-in for Stan."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import dagster as dg
+import pytest
+from cli_market import Answer, Market, assert_one_message
+from fake_stan_resource import FakeStan
+
+from dsam_assets.errors import ToolchainError
+
+Dsam = Callable[..., Answer]
+UseStan = Callable[..., None]
+HOME = SimpleNamespace(version="9.9.9", origin="a test", path=Path("/opt/stan"))
+
+
+def run_folders(market: Market) -> list[Path]:
+    results = market.folder / "results"
+    return sorted(results.iterdir()) if results.exists() else []
+
+
+# help, unknown words
+
+
+@pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])
+def test_help_lists_the_commands(arguments: tuple[str, ...], dsam: Dsam) -> None:
+    answer = dsam(*arguments)
+    assert answer.status == 0
+    for command in ("init", "validate", "run", "sync", "stan", "ui", "help"):
+        assert f"\n    {command} " in answer.out
+
+
+@pytest.mark.parametrize("command", ["init", "validate", "run", "sync", "stan", "ui"])
+def test_every_command_has_help(command: str, dsam: Dsam) -> None:
+    answer = dsam(command, "--help")
+    assert (answer.status, answer.err) == (0, "")
+    assert f"usage: dsam {command}" in answer.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit",), ("run",), ("validate",), ("run", "--confg", "uk.yaml"), ("run", "--config", "uk.yaml", "--fast"),
+        ("run", "--config", "uk.yaml", "--quiet", "--json"), ("init", "--out", "x.yaml", "--template", "bml"),
+        ("ui", "--port", "many"),
+    ],
+)  # fmt: skip
+def test_unknown_words_are_refused(
+    arguments: tuple[str, ...], dsam: Dsam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = dsam(*arguments)
+    assert (answer.status, answer.out) == (2, "")
+    assert "usage: dsam" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# init
+
+
+@pytest.mark.parametrize("template", ["blm", "master"])
+def test_a_template_is_valid_as_written(template: str, market: Market, dsam: Dsam) -> None:
+    """Against data that have the columns which it names."""
+    config = market.folder / "first.yaml"
+    written = dsam("init", "--template", template, "--out", config)
+    assert (written.status, written.err) == (0, "")
+    assert f"dsam validate --config {config}" in written.out
+    shutil.copy(market.data, market.data.with_name("your_data.csv"))
+    answer = dsam("validate", "--config", config)
+    assert (answer.status, answer.err) == (0, "")
+    assert "60 rows, 4 coefficients" in answer.out
+
+
+def test_the_default_template_is_blm(dsam: Dsam, tmp_path: Path) -> None:
+    dsam("init", "--out", tmp_path / "a.yaml")
+    dsam("init", "--out", tmp_path / "b.yaml", "--template", "blm")
+    assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
+
+
+def test_init_says_which_templates_there_are(dsam: Dsam, tmp_path: Path) -> None:
+    from dsam_assets.config.templates import PLANNED
+
+    for template in PLANNED:
+        answer = dsam("init", "--out", tmp_path / "x.yaml", "--template", template)
+        assert_one_message(answer, f"the template {template} is not available", "blm", "do this:")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_overwrites_only_when_told(dsam: Dsam, tmp_path: Path) -> None:
+    target = tmp_path / "mine.yaml"
+    target.write_text("precious")
+    assert_one_message(dsam("init", "--out", target), "exists already", str(target), "--overwrite")
+    assert target.read_text() == "precious"
+    assert dsam("init", "--out", target, "--overwrite").status == 0
+    assert "formula:" in target.read_text()
+
+
+def test_init_needs_a_folder_that_exists(dsam: Dsam, tmp_path: Path) -> None:
+    assert_one_message(dsam("init", "--out", tmp_path / "no" / "x.yaml"), "does not exist", str(tmp_path / "no"))
+    assert_one_message(
+        dsam("init", "--out", tmp_path, "--overwrite"), "The path is a folder", str(tmp_path), "Name a file in it"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# validate
+
+
+def test_validate_says_what_the_config_amounts_to_and_writes_nothing(market: Market, dsam: Dsam) -> None:
+    market.edit_data(lambda frame: frame.assign(m_tv=frame["m_tv"].where(frame.index > 1)))
+    before = market.tree()
+    answer = dsam("validate", "--config", market.config)
+    assert (answer.status, answer.err) == (0, "")
+    assert f"{market.config} is valid" in answer.out
+    assert "60 rows, 2023-01-02 to 2024-02-19" in answer.out.replace("\n          ", " ")
+    assert "58 rows, 4 coefficients" in answer.out
+    assert "rows with missing values in m_tv (2)" in answer.out
+    assert "250 over 2 channels" in answer.out
+    assert f"Next: dsam run --config {market.config}" in answer.out
+    assert market.tree() == before
+
+
+def test_validate_warns_about_what_does_not_stop_it(market: Market, dsam: Dsam) -> None:
+    market.edit("kpi ~ trend + m_tv + m_search", "kpi ~ trend + m_tv + m_search + I(m_tv + m_search)")
+    market.edit("policy_mode: explore", "policy_mode: publish")
+    answer = dsam("validate", "--config", market.config)
+    assert answer.status == 0
+    assert "! pre_design_rank_deficit: Rank 4 with 5 columns" in answer.out
+    assert all(len(line) <= 80 for line in answer.out.splitlines() if str(market.folder) not in line)
+
+
+@pytest.mark.parametrize("given", ["flag", "config"])
+def test_validate_with_a_run_folder_writes_the_metadata_and_no_more(
+    given: str, market: Market, dsam: Dsam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.toolchain.home.find_home", lambda **_: HOME)
+    target = tmp_path / "run"
+    flag = ["--run-dir", target] if given == "flag" else []
+    if given == "config":
+        market.config.write_text(f"{market.config.read_text()}outputs: {{run_dir: {target}}}\n")
+    before = market.tree()
+    answer = dsam("validate", "--config", market.config, *flag)
+    assert answer.status == 0, answer.err
+    metadata = target / "00_run_metadata"
+    assert {path.name for path in target.rglob("*") if path.is_file()} == {
+        "config.original.yaml", "config.resolved.yaml", "session_info.txt"
+    }  # fmt: skip
+    assert (metadata / "config.original.yaml").read_text() == market.config.read_text()
+    assert "stan_version: 9.9.9" in (metadata / "session_info.txt").read_text()
+    assert market.tree() == before
+
+
+def test_validate_as_json_and_in_silence(market: Market, dsam: Dsam) -> None:
+    document = dsam("validate", "--config", market.config, "--json").document
+    assert (document["status"], document["market"], document["run_dir"]) == ("valid", "uk", None)
+    assert (document["verdict"], document["plan"]) == (None, None)
+    assert [check["status"] for check in document["checks"]] == ["pass"] * 4
+    assert document["model"]["coefficients"] == 4
+    assert document["seconds"] > 0
+    assert dsam("validate", "--config", market.config, "-q") == Answer(0, "", "")
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_a_refusal_as_json_is_one_document_and_one_message(command: str, market: Market, dsam: Dsam) -> None:
+    market.data.unlink()
+    answer = dsam(command, "--config", market.config, "--json")
+    assert_one_message(answer, "does not exist")
+    assert (answer.document["status"], answer.document["error"]["type"]) == ("failed", "ConfigError")
+    assert answer.document["error"]["what"] in answer.err
+    assert {"market", "run_dir", "verdict", "checks", "plan", "seconds"} < set(answer.document)
+    quiet = dsam(command, "--config", market.config, "--quiet")
+    assert_one_message(quiet, "does not exist")
+    assert quiet.out == ""
+
+
+# run
+
+
+def test_a_run_tells_its_story_and_the_next_one_reuses_it(market: Market, dsam: Dsam, fake_stan: UseStan) -> None:
+    first = dsam("run", "--config", market.config)
+    assert (first.status, first.err) == (0, "")
+    (folder,) = run_folders(market)
+    steps = re.search(r"^(\d+) steps computed, 0 reused, \d+\.\d s in all$", first.out, re.MULTILINE)
+    assert steps is not None
+    assert "Verdict: PASS" in first.out
+    assert "The results are final" in first.out
+    assert "Budget plan (final), spend per period" in first.out
+    assert f"Run folder: {folder} (" in first.out
+    assert "\n  40_diagnostics/diagnostics_summary.txt\n  60_optimisation/budget_allocation.csv\n" in first.out
+    assert "\033" not in first.out
+    assert all(len(line) <= 80 for line in first.out.splitlines() if str(market.folder) not in line)
+    assert json.loads((folder / "run_manifest.json").read_text())["status"] == "complete"
+    for name in ("40_diagnostics/diagnostics_summary.txt", "60_optimisation/budget_allocation.csv"):
+        assert (folder / name).exists()
+
+    second = dsam("run", "--config", market.config, "--run-dir", folder.with_name("second"))
+    assert second.status == 0
+    assert f"1 step computed, {int(steps.group(1)) - 1} reused" in second.out
+    reused = second.out.partition("run_bundle")[0]
+    for step in ("resolved_config", "config/fit", "posterior", "diagnostics_report", "allocation"):
+        assert step in reused.partition("reused, inputs unchanged:")[2]
+
+    again = ("--run-dir", folder.with_name("third"), "--force", "--json")
+    third = dsam("run", "--config", market.config, *again)
+    document = third.document
+    assert (third.status, third.err, document["status"], document["market"]) == (0, "", "complete", "uk")
+    assert document["run_dir"] == str(folder.with_name("third"))
+    assert document["verdict"]["overall"] == "pass"
+    assert {check["status"] for check in document["checks"]} == {"pass"}
+    assert [channel["channel"] for channel in document["plan"]["channels"]] == ["TV", "Search"]
+    assert sum(channel["spend_optimised"] for channel in document["plan"]["channels"]) == pytest.approx(250)
+    assert document["steps"]["reused"] == []  # --force
+    assert "posterior" in document["steps"]["computed"]
+    assert document["seconds"] > 0
+
+    assert_one_message(dsam("run", "--config", market.config, "--run-dir", folder), "exists already", str(folder))
+
+
+@pytest.mark.parametrize(("status", "code"), [("complete", 0), ("halted", 3)])
+def test_a_quiet_run_prints_the_run_folder_and_what_halted_it(
+    status: str, code: int, dsam: Dsam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(config: Path, **named: Any) -> SimpleNamespace:
+        asked.update(named)
+        return SimpleNamespace(path=tmp_path / "run", status=status, halted_by="A gate.\n  got:     0")
+
+    monkeypatch.setattr("dsam_assets.running.run_from_yaml", run)
+    message = "dsam: A gate.\n  got:     0\n" if code else ""
+    assert dsam("run", "--config", "uk.yaml", "-q") == Answer(code, f"{tmp_path / 'run'}\n", message)
+    assert asked == {"run_dir": None, "force": False, "progress": False}
+
+
+def test_a_run_that_does_not_converge_is_provisional_under_warn(market: Market, dsam: Dsam, fake_stan: UseStan) -> None:
+    fake_stan(stuck=True)
+    answer = dsam("run", "--config", market.config)
+    assert answer.status == 0
+    flat = " ".join(answer.out.split())
+    assert "Verdict: FAIL" in flat
+    assert "The results are provisional because sampler_rhat_max fails, sampler_ess_bulk_min fails" in flat
+    assert "✗ sampler_rhat_max: Largest R-hat is inf" in flat
+    assert "Budget plan (provisional)" in flat
+    assert all(len(line) <= 80 for line in answer.out.splitlines() if str(market.folder) not in line)
+
+
+def test_a_strict_gate_halts_with_status_3_and_keeps_the_evidence(
+    market: Market, dsam: Dsam, fake_stan: UseStan
+) -> None:
+    fake_stan(stuck=True)
+    market.edit("gating: warn", "gating: strict")
+    answer = dsam("run", "--config", market.config)
+    assert (answer.status, answer.err) == (3, "")
+    (folder,) = run_folders(market)
+    flat = " ".join(answer.out.split())
+    assert "The results are blocked because sampler_rhat_max fails" in flat
+    assert "A quality gate halts this run: the posterior has not been shown to converge" in flat
+    assert "No budget plan is given." in flat
+    assert "budget_allocation.csv" not in flat
+    assert "40_diagnostics/diagnostics_summary.txt" in flat
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {"diagnostics_report.csv", "convergence_report.json", "posterior_summary.csv"} <= names
+    assert not [name for name in names if name.startswith("budget")]
+    assert json.loads((folder / "run_manifest.json").read_text())["status"] == "halted"
+
+    halted = dsam("run", "--config", market.config, "--run-dir", folder.with_name("json"), "--json")
+    assert (halted.status, halted.document["status"], halted.document["plan"]) == (3, "halted", None)
+    assert halted.document["verdict"]["reliability"] == "blocked"
+    assert halted.err == f"dsam: {halted.document['halted_by']}\n"
+    assert halted.err.startswith("dsam: A quality gate halts this run")
+
+
+def test_an_interrupted_run_ends_with_130(
+    market: Market, dsam: Dsam, fake_stan: UseStan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeStan, "sample", interrupt)
+    answer = dsam("run", "--config", market.config)
+    assert answer.status == 130
+    assert answer.err == "\ndsam: interrupted; the next run reuses the steps that were finished\n"
+    assert run_folders(market) == []
+
+
+def test_an_unexpected_error_in_a_step_is_one_message(
+    market: Market, dsam: Dsam, fake_stan: UseStan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("the cable is out")
+
+    monkeypatch.setattr(FakeStan, "sample", break_down)
+    monkeypatch.setenv("DSAM_TRACEBACK", "1")
+    answer = dsam("run", "--config", market.config)
+    assert (answer.status, run_folders(market)) == (2, [])
+    trace, _, message = answer.err.partition("dsam: ")
+    assert message.startswith("The step posterior failed unexpectedly.\n")
+    assert "RuntimeError: the cable is out" in message
+    assert "break_down" in trace
+    assert "break_down" not in message
+
+
+# sync, stan, and what goes wrong anywhere
+
+
+def test_sync_follows_the_folder_of_configs(market: Market, dsam: Dsam, dagster_home: Path) -> None:
+    configs = ("sync", "--configs", market.folder)
+    (market.folder / "de.yaml").write_text("not looked at")
+    answer = dsam(*configs)
+    assert (answer.status, answer.out) == (0, "added de\nadded uk\n2 added, 0 removed\n")
+    (market.folder / "de.yaml").unlink()
+    (market.folder / "Not A Market.yaml").write_text("")
+    answer = dsam(*configs)
+    assert answer.status == 2
+    assert "removed de\n" in answer.out
+    assert "Not A Market" in answer.out
+    assert answer.out.endswith("0 added, 1 removed, 1 refused\n")
+    (market.folder / "Not A Market.yaml").unlink()
+    assert dsam(*configs) == Answer(0, "0 added, 0 removed\n", "")
+    with dg.DagsterInstance.from_config(str(market.folder / ".dsam" / "dagster")) as instance:
+        assert list(instance.get_dynamic_partitions("market")) == ["uk"]
+
+
+def test_sync_needs_a_folder(dsam: Dsam, tmp_path: Path) -> None:
+    assert_one_message(dsam("sync", "--configs", tmp_path / "no"), "does not exist", str(tmp_path / "no"), "Create it")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stan_prints_version_and_origin(dsam: Dsam, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.toolchain.home.find_home", lambda **_: HOME)
+    assert dsam("stan") == Answer(0, "Stan 9.9.9, a test: /opt/stan\n", "")
+    compiled: list[Any] = []
+
+    def compile_all(progress: Callable[[str], None], **named: Any) -> list[Path]:
+        compiled.append(named["home"])
+        return [Path("/cache/linear")]
+
+    monkeypatch.setattr("resources.toolchain.executables.compile_all", compile_all)
+    assert dsam("stan", "--compile").out.endswith("ready: /cache/linear\n")
+    assert compiled == [HOME]
+
+
+def test_a_missing_toolchain_is_one_message(dsam: Dsam, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_home(**_: object) -> NoReturn:
+        raise ToolchainError("There is no C++ compiler.", fix="apt-get install g++")
+
+    monkeypatch.setattr("resources.toolchain.home.find_home", find_home)
+    assert_one_message(dsam("stan"), "There is no C++ compiler.", "apt-get install g++")
+
+
+def test_an_unexpected_exception_is_one_message_with_type_and_text(
+    market: Market, dsam: Dsam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object, **__: object) -> Mapping[str, str]:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("dsam_assets.validating.preflight", surprise)
+    answer = dsam("validate", "--config", market.config)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("dsam: An unexpected error stopped the command")
+    assert "ZeroDivisionError: by nothing" in answer.err
+    assert "DSAM_TRACEBACK=1" in answer.err
+    assert "Traceback" not in answer.err
+    monkeypatch.setenv("DSAM_TRACEBACK", "0")
+    assert "Traceback" not in dsam("validate", "--config", market.config).err
+    monkeypatch.setenv("DSAM_TRACEBACK", "1")
+    answer = dsam("validate", "--config", market.config)
+    assert "Traceback" in answer.err
+    assert "in surprise" in answer.err
+    assert answer.status == 2

@@ -1,0 +1,179 @@
+"""Words for terminals: they fit, they are aligned, and they say what the numbers say."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from dsam_assets.documents import as_json
+from dsam_assets.local_instance import quick_sqlite
+from dsam_assets.terminal import StepLines, count, expected_change, joined, message, paint, plan_table
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_is_for_terminals_only() -> None:
+    assert paint("x", "31", io.StringIO()) == "x"
+    assert paint("x", "31", Screen()) == "\033[31mx\033[0m"
+
+
+@pytest.mark.parametrize(("items", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_lists_in_words(items: list[str], text: str) -> None:
+    assert joined(items) == text
+
+
+def test_counts() -> None:
+    assert [count(number, "step") for number in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]
+
+
+def test_long_lines_of_a_message_hang_below_their_label_and_formulas_keep_their_caret() -> None:
+    path = "/a/path/" + "x" * 90
+    text = f"{'Wrong ' * 20}\n      y ~ {'a + ' * 30}\n          ^\n  where:   {path}\n  do this: {'try again ' * 20}"
+    lines = message(text).splitlines()
+    assert lines[2] == f"      y ~ {'a + ' * 30}"
+    assert lines[3] == "          ^"
+    assert path in lines[4]
+    fix = lines[5:]
+    assert fix[0].startswith("  do this: try")
+    assert len(fix) == 3
+    assert all(line.startswith((" " * 11 + "t", " " * 11 + "a")) for line in fix[1:])
+    assert all(len(line) <= 80 for line in [*lines[:2], *fix])
+
+
+def test_reused_steps_share_a_line_and_a_quiet_listener_still_counts() -> None:
+    screen = io.StringIO()
+    for handler in (StepLines(screen), StepLines(None)):
+        for asset, event in (
+            ("a", "started"),
+            ("a", "reused"),
+            ("b", "unchanged"),
+            ("c", "started"),
+            ("c", "computed"),
+        ):
+            record = logging.makeLogRecord({"msg": event, "asset": asset, "seconds": 1.5})
+            handler.emit(record)
+        handler.emit(logging.makeLogRecord({"msg": "compiling linear"}))
+        assert (handler.reused, handler.computed) == (["a", "b"], ["c"])
+    assert screen.getvalue() == f"  reused, inputs unchanged: a, b\n  {'c':<24}    1.50 s\n  compiling linear\n"
+
+
+def test_a_forced_step_counts_as_computed_even_if_its_result_is_the_same() -> None:
+    screen = io.StringIO()
+    handler = StepLines(screen, forced=True)
+    handler.emit(logging.makeLogRecord({"msg": "unchanged", "asset": "posterior", "seconds": 2.0}))
+    assert (handler.reused, handler.computed) == ([], ["posterior"])
+    assert screen.getvalue().endswith(" 2.00 s, same result as before\n")
+
+
+def test_a_reader_who_leaves_does_not_stop_the_run() -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    handler = StepLines(Closed())
+    for asset in ("a", "b"):
+        handler.emit(logging.makeLogRecord({"msg": "computed", "asset": asset}))
+    assert handler.computed == ["a", "b"]
+
+
+def plan(**columns: list[Any]) -> pd.DataFrame:
+    size = len(columns["channel"])
+    return pd.DataFrame({"at_lower": [False] * size, "at_upper": [False] * size, **columns})
+
+
+def test_the_plan_is_aligned_and_summed() -> None:
+    table = plan(
+        channel=["TV", "A channel with a name that is far too long", "New"],
+        spend_reference=[1_234_567.0, 200.0, 0.0],
+        spend_optimised=[1_000_000.0, 100.0, 50.0],
+        at_lower=[False, True, False],
+    )
+    lines = plan_table(table).splitlines()
+    assert [line[:26].strip() for line in lines] == ["channel", "TV", "A channel with a name t…", "New", "all channels"]
+    assert lines[1].split() == ["TV", "1,234,567", "1,000,000", "-19%"]
+    assert lines[2].endswith("-50%  minimum")
+    assert lines[3].split()[-1] == "new"
+    assert lines[4].split() == ["all", "channels", "1,234,767", "1,000,150", "-19%"]
+    assert len({line.index(line.split()[-2]) + len(line.split()[-2]) for line in (lines[0], lines[1], lines[4])}) == 1
+    assert max(map(len, lines)) <= 80
+
+
+def summary(**values: Any) -> dict[str, pd.DataFrame]:
+    row = {
+        "response_unit": "kpi", "objective_unit": "kpi", "target": "kpi_uplift", "delta_kpi_mean": 1234.4,
+        "delta_kpi_lower": -50.0, "delta_kpi_upper": 2500.0, "delta_profit_mean": 7.0, "delta_profit_lower": 1.0,
+        "delta_profit_upper": 9.0, "probability_beats_reference": 0.934, "spend_reference": 100.0,
+        "spend_optimised": 100.2, "gain_over_split": 11.0, "probability_beats_split": 0.5,
+    }  # fmt: skip
+    return {"budget_summary": pd.DataFrame([{**row, **values}])}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "+1,234 KPI units per period (90% interval -50 to +2,500; better with probability 93%)."),
+        (
+            {"response_unit": "relative", "delta_kpi_mean": 0.021, "delta_kpi_lower": -0.01, "delta_kpi_upper": 0.05},
+            "+2.1% of the KPI per period (90% interval -1.0% to +5.0%; better with probability 93%).",
+        ),
+        ({"target": "profit"}, "+7 profit per period (90% interval +1 to +9; better with probability 93%)."),
+        ({"probability_beats_reference": np.nan}, "+1,234 KPI units per period (90% interval -50 to +2,500)."),
+        (
+            {"spend_optimised": 80.0},
+            "better with probability 93%). The plan spends -20%; over the reference's split of the same budget: "
+            "+11 KPI units (better with probability 50%).",
+        ),
+    ],
+)
+def test_the_expected_change_comes_with_its_uncertainty(values: dict[str, Any], words: str) -> None:
+    text = expected_change(summary(**values))
+    assert " ".join(text.split()).endswith(words)
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_json_has_no_nan_and_no_numpy() -> None:
+    document = {
+        "a": np.float64("nan"),
+        "b": [np.int64(3), float("inf"), np.bool_(True)],
+        "c": {"d": pd.NA, "e": Path("x")},
+    }
+    assert json.loads(as_json(document)) == {"a": None, "b": [3, None, True], "c": {"d": None, "e": "x"}}
+
+
+def test_sqlite_files_stay_open_and_do_not_wait_for_the_disk_meanwhile(tmp_path: Path) -> None:
+    def open_file() -> tuple[int, bool]:
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'events.db'}", poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.execute(sa.text("PRAGMA journal_mode=WAL"))
+            connection.execute(sa.text("CREATE TABLE IF NOT EXISTS event (id INTEGER)"))
+            connection.execute(sa.text("INSERT INTO event VALUES (1)"))
+            setting = connection.execute(sa.text("PRAGMA synchronous")).scalar_one()
+        return setting, (tmp_path / "events.db-wal").exists()
+
+    full, normal = 2, 1
+    assert open_file() == (full, False)
+    with quick_sqlite():
+        assert open_file() == (normal, True)
+        assert open_file() == (normal, True)
+    assert not (tmp_path / "events.db-wal").exists()
+    assert open_file() == (full, False)
+    with sqlite3.connect(tmp_path / "events.db") as connection:
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (4,)
+    connection.close()
