@@ -192,9 +192,7 @@ def _no_event(calendar: Calendar, weeks: pd.Series) -> DataError:
     )
 
 
-def _overwritten(
-    names: tuple[str, ...], frame: pd.DataFrame, date_var: str, section: HolidaySection
-) -> frozenset[str]:
+def _overwritten(names: tuple[str, ...], frame: pd.DataFrame, date_var: str, section: HolidaySection) -> frozenset[str]:
     taken = frozenset(names) & {str(name) for name in frame.columns}
     if date_var in taken or (taken and not section.overwrite_existing):
         raise DataError(

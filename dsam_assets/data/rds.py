@@ -138,7 +138,7 @@ def _plain(values: Any) -> Any:
     """Numbers and truth values as NumPy's own; with a missing value they become floats, or objects with NaN."""
     mask = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else None
     if values.dtype.kind in "USO":
-        return pd.Series([np.nan if value is None else value for value in values.tolist()], dtype=object)
+        return pd.Series(values.tolist(), dtype=object)
     if mask is None or not mask.any():
         return np.asarray(values).astype({"b": bool, "i": np.int64}.get(values.dtype.kind, np.float64))
     if values.dtype.kind == "b":

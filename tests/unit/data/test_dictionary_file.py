@@ -73,10 +73,11 @@ def test_generated_columns_describe_themselves_unless_someone_else_does(tmp_path
     holidays = build_holiday_features(
         Calendar(events, Path("c.csv"), ""), frame, "week", HolidaySection(window_before=1, aggregation_rule="any")
     )
-    data = section(tmp_path, {}, "term,unit\nholiday_b,days\n")
+    data = section(tmp_path, {}, "term,unit,source\nholiday_b,days,\n")
     found = rows(market_dictionary(data, ["week", "y", *holidays.names], ["y", *holidays.names], holidays))
     assert found["holiday_a"]["unit"] == "0 or 1"
     assert found["holiday_a"]["source"] == 'holiday calendar, label "A"'
     assert found["holiday_a"]["transform"] == "window 1 days before to 0 after, count_all"
     assert found["holiday_b"]["unit"] == "days"
+    assert found["holiday_b"]["source"] == 'holiday calendar, label "B"'
     assert found["holiday_b"]["cadence"] == "weekly, weeks begin on Monday"

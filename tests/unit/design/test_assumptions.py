@@ -15,14 +15,9 @@ from dsam_assets.design.formula import parse_formula
 
 
 def sections(facts: AssumptionFacts) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for line in transform_assumptions(facts).splitlines():
-        if line.startswith("  "):
-            found[title].append(line.strip())
-        elif line:
-            title = line
-            found[title] = []
-    return found
+    """The lines below each heading."""
+    blocks = [block.splitlines() for block in transform_assumptions(facts).strip().split("\n\n")]
+    return {title: [line.strip() for line in lines] for title, *lines in blocks}
 
 
 def test_a_plain_model() -> None:
