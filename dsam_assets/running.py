@@ -93,9 +93,9 @@ def run_from_yaml(
         DsamError: a bad input, before anything is written, or a failed step.
         KeyboardInterrupt: the run was interrupted; steps that were finished are kept.
     """
-    from dsam_assets.places import market_of, require_state, run_folder
     from dsam_assets.preflight import load_checked, preflight
     from resources.locations import locations
+    from resources.places import market_of, require_state, run_folder
 
     started = time.perf_counter()
     file = Path(path)
@@ -121,7 +121,7 @@ def _execute(places: Locations, market: str, target: Path, *, force: bool, progr
     from dsam_assets.assets.interpretation import RUN_DIR_TAG
     from dsam_assets.assets.market_asset import FORCE_TAG
     from dsam_assets.definitions import build_definitions
-    from dsam_assets.local_instance import local_instance
+    from resources.local_instance import local_instance
     from resources.locations import prepare_dagster_home
 
     home = prepare_dagster_home(places.dagster_home)

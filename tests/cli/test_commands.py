@@ -362,7 +362,7 @@ def test_an_unexpected_exception_is_one_message_with_type_and_text(
     def surprise(*_: object, **__: object) -> Mapping[str, str]:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("dsam_assets.validating.preflight", surprise)
+    monkeypatch.setattr("dsam_assets.cli.validating.preflight", surprise)
     answer = dsam("validate", "--config", market.config)
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("dsam: An unexpected error stopped the command")

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from dsam_assets.documents import as_json
-from dsam_assets.local_instance import quick_sqlite
-from dsam_assets.terminal import StepLines, count, expected_change, joined, message, paint, plan_table
+from dsam_assets.cli.documents import as_json
+from dsam_assets.cli.terminal import StepLines, count, expected_change, joined, message, paint, plan_table
+from resources.local_instance import quick_sqlite
 
 
 @pytest.fixture(autouse=True)

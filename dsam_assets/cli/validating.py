@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.resolved import resolved_yaml
-from dsam_assets.places import market_of, run_folder
 from dsam_assets.preflight import Preflight, load_checked, preflight
 from dsam_assets.report.bundle import join
 from dsam_assets.report.session import session_info
+from resources.places import market_of, run_folder
 
 
 @dataclass(frozen=True)

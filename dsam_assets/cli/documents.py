@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dsam_assets.cli.terminal import StepLines
+    from dsam_assets.cli.validating import Validation
     from dsam_assets.errors import DsamError
     from dsam_assets.running import RunResult
-    from dsam_assets.terminal import StepLines
-    from dsam_assets.validating import Validation
     from dsam_assets.verdict import GateResult
 
 MISSING = ("<NA>", "NaT")  # how pandas writes what is not there

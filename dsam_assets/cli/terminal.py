@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dsam_assets.cli.validating import Validation
     from dsam_assets.running import RunResult
-    from dsam_assets.validating import Validation
     from dsam_assets.verdict import GateResult
 
 COLOURS = {"pass": "32", "warn": "33", "fail": "31", "not_computed": "31", "skipped": "2"}

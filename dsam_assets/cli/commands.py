@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(error: Exception, options: argparse.Namespace, seconds: float) -> int:
     """Every error ends in one message; `DSAM_TRACEBACK=1` shows where it came from."""
-    from dsam_assets.terminal import message
+    from dsam_assets.cli.terminal import message
 
     known = error if isinstance(error, DsamError) else _unexpected(error)
     if os.environ.get(TRACEBACK_SETTING, "0") not in ("", "0"):
         print(getattr(error, "details", "") or "".join(traceback.format_exception(error)), file=sys.stderr)
     if getattr(options, "json", False):
-        from dsam_assets.documents import as_json, error_document
+        from dsam_assets.cli.documents import as_json, error_document
 
         print(as_json(error_document(known, options.config, seconds)))
     text = f"{PROGRAM}: {known}"
@@ -140,12 +140,12 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from dsam_assets.terminal import shown_path, validation_summary
-    from dsam_assets.validating import validate_yaml
+    from dsam_assets.cli.terminal import shown_path, validation_summary
+    from dsam_assets.cli.validating import validate_yaml
 
     validation = validate_yaml(options.config, run_dir=options.run_dir)
     if options.json:
-        from dsam_assets.documents import as_json, validation_document
+        from dsam_assets.cli.documents import as_json, validation_document
 
         print(as_json(validation_document(validation)))
     elif not options.quiet:
@@ -156,8 +156,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.terminal import listen, shown_path, summary
     from dsam_assets.running import GATE_EXIT_STATUS, run_from_yaml
-    from dsam_assets.terminal import listen, shown_path, summary
 
     talkative = not (options.quiet or options.json)
     if talkative:
@@ -166,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
     bar = talkative and sys.stderr.isatty()
     result = run_from_yaml(options.config, run_dir=options.run_dir, force=options.force, progress=bar)
     if options.json:
-        from dsam_assets.documents import as_json, run_document
+        from dsam_assets.cli.documents import as_json, run_document
 
         print(as_json(run_document(result, handler)))
     elif talkative:
@@ -181,7 +181,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from dsam_assets.serving import sync_markets
+    from dsam_assets.cli.serving import sync_markets
 
     added, removed, refused = sync_markets(options.configs)
     for line in (*(f"added {name}" for name in added), *(f"removed {name}" for name in removed), *refused):
@@ -203,10 +203,6 @@ def _stan(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from dsam_assets.serving import serve
+    from dsam_assets.cli.serving import serve
 
     return serve(options.configs, options.port)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
