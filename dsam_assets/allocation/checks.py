@@ -81,12 +81,12 @@ RULES: Mapping[str, Rule] = {
     ),
     "probability_beats_reference": Rule(
         lambda c: c.probability_beats_reference, 0.9, ">=", "skipped",
-        "The plan beats the reference in most draws.", "The gain over the reference is suggestive, not established.",
+        "The plan beats the reference in most draws.", "Too few draws say that the plan beats the reference to call the gain established.",
     ),
     "probability_beats_split": Rule(
         lambda c: c.probability_beats_split, 0.9, ">=", "skipped",
         "The plan beats the reference's split of this budget in most draws.",
-        "The gain over the reference's split of this budget is suggestive, not established.",
+        "Too few draws say that the plan beats the reference's split of this budget.",
     ),
 }  # fmt: skip
 

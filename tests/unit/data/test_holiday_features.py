@@ -106,8 +106,9 @@ def test_sunday_weeks() -> None:
 
 
 def test_misaligned_dates_are_named() -> None:
+    dates = ["2024-01-01", "2024-01-09", "2024-01-09", "2024-01-16", "2024-01-24", "2024-02-02"]
     with pytest.raises(DataError, match="not every date of the data is the Monday") as caught:
-        features([("2024-01-01", "A")], ["2024-01-01", "2024-01-09", "2024-01-09", "2024-01-16", "2024-01-24", "2024-02-02"])
+        features([("2024-01-01", "A")], dates)
     shown = str(caught.value)
     assert "2024-01-09 (a Tuesday), 2024-01-16 (a Tuesday), 2024-01-24 (a Wednesday) and 1 more dates" in shown
     assert "column week" in shown

@@ -169,5 +169,5 @@ def test_bad_long_data(tmp_path: Path, edit: tuple[str, str], message: str, show
 
 @pytest.mark.parametrize("keys", [{"long_id_col": "a"}, {"format": "long", "date_var": "week", "long_id_col": "geo"}])
 def test_keys_of_long_data_without_long_data(tmp_path: Path, keys: Mapping[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="[Ll]ong data"):
+    with pytest.raises(ConfigError, match=r"[Ll]ong data"):
         load_dataset(section(write_csv(tmp_path, LONG_CSV), **keys))
