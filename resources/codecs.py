@@ -5,7 +5,6 @@ A codec turns a value into named bytes. Same value, same bytes: the hash of the 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -31,15 +30,6 @@ class Codec(Protocol):
     def encode(self, asset: str, value: Any) -> Files: ...
 
     def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any: ...
-
-
-def fingerprint(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over names and contents."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{len(files[name])}\0".encode())
-        digest.update(files[name])
-    return digest.hexdigest()
 
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:

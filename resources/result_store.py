@@ -1,12 +1,16 @@
 """Dagster's side of the result store: the resource and the IO manager."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from dsam_assets.errors import DsamError, StoreError
 from resources.codecs import CODECS
 from resources.store import Encoded, Store
+
+KEPT_VALUES = 4
 
 
 class ResultStore(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -19,13 +23,18 @@ class ResultStore(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
-    """Writes an asset's files and record, and reads them back with their checksums verified."""
+    """Writes an asset's files and record, and reads them back with their checksums verified.
+
+    The values read last are kept, by data version: most steps read the same two or three, and none changes its input.
+    """
 
     store: ResultStore
+    _kept: dict[tuple[str, str, str], Any] = PrivateAttr(default_factory=dict)
 
     def handle_output(self, context: dg.OutputContext, obj: Encoded) -> None:
         if obj.files is not None:
             self.store.open().write(context.partition_key, obj.record, obj.files)
+            obj.release()
 
     def load_input(self, context: dg.InputContext) -> Any:
         try:
@@ -45,4 +54,14 @@ class StoreIOManager(dg.ConfigurableIOManager):
             )
         assert context.upstream_output is not None, "an asset input always has an upstream asset"  # noqa: S101
         codec = CODECS[context.upstream_output.definition_metadata["dsam/codec"]]
-        return codec.decode(asset, tuple(record.files), lambda name: store.read(market, record, name))
+        return self._remember(
+            (market, asset, record.data_version),
+            lambda: codec.decode(asset, tuple(record.files), lambda name: store.read(market, record, name)),
+        )
+
+    def _remember(self, key: tuple[str, str, str], decode: Callable[[], Any]) -> Any:
+        value = self._kept.pop(key) if key in self._kept else decode()
+        self._kept[key] = value
+        while len(self._kept) > KEPT_VALUES:
+            del self._kept[next(iter(self._kept))]
+        return value

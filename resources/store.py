@@ -43,13 +43,20 @@ class Record:
     metadata: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Encoded:
-    """A value with its record and files, on its way to the store; `files` is `None` when the stored ones are reused."""
+    """A value with its record and files, on its way to the store; `files` is `None` when the stored ones are reused.
+
+    Not frozen: Dagster keeps every output until the end of the run, so what has been written is let go.
+    """
 
     value: Any
     record: Record
     files: Mapping[str, bytes] | None
+
+    def release(self) -> None:
+        """Let go of value and files; the store has them."""
+        self.value, self.files = None, None
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,12 @@ def _rebuild(market: str, asset: str) -> str:
 
 def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def fingerprint(hashes: Mapping[str, str]) -> str:
+    """SHA-256 over the names and hashes of an artefact's files: its data version."""
+    lines = "".join(f"{name}\0{hashes[name]}\n" for name in sorted(hashes))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def write_atomic(path: UPath, content: bytes) -> None:

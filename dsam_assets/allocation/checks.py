@@ -81,7 +81,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "probability_beats_reference": Rule(
         lambda c: c.probability_beats_reference, 0.9, ">=", "skipped",
-        "The plan beats the reference in most draws.", "Too few draws say that the plan beats the reference to call the gain established.",
+        "The plan beats the reference in most draws.",
+        "Too few draws say that the plan beats the reference to call the gain established.",
     ),
     "probability_beats_split": Rule(
         lambda c: c.probability_beats_split, 0.9, ">=", "skipped",

@@ -18,8 +18,8 @@ import dagster as dg
 from dsam_assets.assets.outcomes import MARKETS, as_failure, check_document, peak_memory_mib, plain, restore_check
 from dsam_assets.errors import DsamError, StoreError
 from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
-from resources.codecs import CODECS, fingerprint
-from resources.store import Encoded, Record, Store, file_hashes
+from resources.codecs import CODECS
+from resources.store import Encoded, Record, Store, file_hashes, fingerprint
 
 FORCE_TAG = "dsam/force"
 MEASURED = ("seconds", "peak_memory_mib")
@@ -202,13 +202,14 @@ def _compute(
     started = time.perf_counter()
     published = function(context, **inputs)
     files = CODECS[specification.codec].encode(specification.name, published.value)
+    hashes = file_hashes(files)
     seconds = round(time.perf_counter() - started, 3)
     record = Record(
         asset=specification.name,
         code_version=specification.code_version,
         inputs=dict(versions),
-        data_version=fingerprint(files),
-        files=file_hashes(files),
+        data_version=fingerprint(hashes),
+        files=hashes,
         metadata={
             "shown": {**plain(published.metadata), "seconds": seconds, "peak_memory_mib": peak_memory_mib()},
             "checks": [check_document(check) for check in published.checks],

@@ -38,14 +38,12 @@ def fitted(
     model_frame: pd.DataFrame,
     config_data: DataSection,
 ) -> Published:
-    """Fitted values with intervals: `fitted` on the model scale, `fitted_kpi` on the KPI scale."""
+    """Fitted values with intervals: `fitted` on the model scale and, for a log response, `fitted_kpi` on the KPI's."""
     from dsam_assets.design.labels import row_labels
-    from dsam_assets.fit.fitted import fitted_kpi_table, fitted_table
+    from dsam_assets.fit.fitted import fitted_tables
 
     labels = row_labels(model_frame, config_data.date_var, design_matrix)
-    tables = {"fitted": fitted_table(posterior, design_matrix, labels)}
-    tables["fitted_kpi"] = fitted_kpi_table(posterior, design_matrix, labels)
-    return Published(tables, {"rows": len(labels)})
+    return Published(fitted_tables(posterior, design_matrix, labels), {"rows": len(labels)})
 
 
 @market_asset(
@@ -55,13 +53,9 @@ def fitted(
 def observed(
     context: dg.AssetExecutionContext, design_matrix: ModelMatrix, model_frame: pd.DataFrame, config_data: DataSection
 ) -> Published:
-    """The observed response: `observed` on the model scale, `observed_kpi` on the KPI scale."""
+    """The observed response: `observed` on the model scale and, for a log response, `observed_kpi` on the KPI's."""
     from dsam_assets.design.labels import row_labels
-    from dsam_assets.fit.fitted import observed_kpi_table, observed_table
+    from dsam_assets.fit.fitted import observed_tables
 
     labels = row_labels(model_frame, config_data.date_var, design_matrix)
-    tables = {
-        "observed": observed_table(design_matrix, labels),
-        "observed_kpi": observed_kpi_table(design_matrix, labels),
-    }
-    return Published(tables, {"rows": len(labels)})
+    return Published(observed_tables(design_matrix, labels), {"rows": len(labels)})

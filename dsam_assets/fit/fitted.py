@@ -50,10 +50,11 @@ def fitted_kpi_table(
 def fitted_tables(
     draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, method: ConversionMethod = "conditional_mean"
 ) -> dict[str, pd.DataFrame]:
-    """Both tables by name, `fitted` and `fitted_kpi`; for an identity response they are equal and computed once."""
-    fitted = fitted_table(draws, matrix, labels)
-    same = matrix.response_scale == "identity"
-    return {"fitted": fitted, "fitted_kpi": fitted if same else fitted_kpi_table(draws, matrix, labels, method)}
+    """`fitted` on the model scale and, for a log response, `fitted_kpi`; for an identity response the two are one."""
+    tables = {"fitted": fitted_table(draws, matrix, labels)}
+    if matrix.response_scale == "log":
+        tables["fitted_kpi"] = fitted_kpi_table(draws, matrix, labels, method)
+    return tables
 
 
 def _summarise(
@@ -89,6 +90,14 @@ def observed_kpi_table(matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFram
     """Observed response on the KPI scale."""
     method = "point_exp" if matrix.response_scale == "log" else "identity"
     return labels.assign(observed=observed_to_kpi(matrix.response, matrix.response_scale), conversion_method=method)
+
+
+def observed_tables(matrix: ModelMatrix, labels: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`observed` on the model scale and, for a log response, `observed_kpi`."""
+    tables = {"observed": observed_table(matrix, labels)}
+    if matrix.response_scale == "log":
+        tables["observed_kpi"] = observed_kpi_table(matrix, labels)
+    return tables
 
 
 def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:

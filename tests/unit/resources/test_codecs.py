@@ -20,7 +20,8 @@ from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics.report import build_report
 from dsam_assets.fit.draws import Draws, model_container
 from dsam_assets.verdict import GateResult
-from resources.codecs import CODECS, csv_bytes, fingerprint, json_bytes, netcdf_bytes, parquet_bytes, read_netcdf
+from resources.codecs import CODECS, csv_bytes, json_bytes, netcdf_bytes, parquet_bytes, read_netcdf
+from resources.store import file_hashes, fingerprint
 
 
 def round_trip(codec: str, value: Any, asset: str = "thing") -> Any:
@@ -259,7 +260,10 @@ def test_csv_floats_come_back_exactly() -> None:
 
 
 def test_a_fingerprint_sees_names_and_contents() -> None:
-    base = fingerprint({"a": b"1", "b": b"2"})
-    assert fingerprint({"b": b"2", "a": b"1"}) == base
+    def version(files: dict[str, bytes]) -> str:
+        return fingerprint(file_hashes(files))
+
+    base = version({"a": b"1", "b": b"2"})
+    assert version({"b": b"2", "a": b"1"}) == base
     others = [{"a": b"1", "c": b"2"}, {"a": b"12", "b": b""}, {"a": b"1"}, {"a": b"1", "b": b"3"}]
-    assert len({base, *map(fingerprint, others)}) == 5
+    assert len({base, *map(version, others)}) == 5

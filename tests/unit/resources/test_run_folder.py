@@ -16,9 +16,9 @@ from dsam_assets.config.slices import ReportSlice
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import ConfigError, StoreError
 from dsam_assets.fit.draws import Draws
-from resources.codecs import CODECS, fingerprint
+from resources.codecs import CODECS
 from resources.run_folder import require_writable, run_folder_path, slug, write_run_folder
-from resources.store import Record, Store, file_hashes
+from resources.store import Record, Store, file_hashes, fingerprint
 
 WHEN = datetime(2024, 5, 6, 7, 8, 9)
 
@@ -87,7 +87,7 @@ class Shelf:
 
     def put(self, asset: str, files: dict[str, bytes], **shown: Any) -> None:
         metadata = {"shown": {"seconds": 1.0, **shown}, "checks": []}
-        record = Record(asset, "code", {}, fingerprint(files), file_hashes(files), metadata)
+        record = Record(asset, "code", {}, fingerprint(file_hashes(files)), file_hashes(files), metadata)
         self.store.write("uk", record, files)
 
 
