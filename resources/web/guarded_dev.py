@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ def run(arguments: Sequence[str]) -> None:
         return start(with_guard(command), **kwargs)
 
     dev.open_ipc_subprocess = start_guarded
+    # Its children end with an interrupt alone: a plain kill would leave them, and a script's child ignores interrupts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     warnings.simplefilter("ignore", dg.SupersessionWarning)  # its successor needs a project layout of its own
     dev.dev_command(list(arguments))
 
