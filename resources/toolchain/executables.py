@@ -23,7 +23,7 @@ from dsam_assets.errors import ToolchainError
 from resources.toolchain.cache import Progress, cache_folder, digest, locked, make_folder, tell, temporary_folder
 from resources.toolchain.compiler import find_compiler, require_tools
 from resources.toolchain.home import DRIVER, StanHome, find_home
-from resources.toolchain.sources import programs, read_program
+from resources.toolchain.sources import programs, read_program, user_header
 
 __all__ = ["compile_all", "executable", "programs"]
 
@@ -116,7 +116,8 @@ def _compile(build: _Build, progress: Progress | None, force: bool) -> None:
         start = time.monotonic()
         scratch = stack.enter_context(temporary_folder())
         _write_sources(build, scratch)
-        _make(build.home, scratch / build.target.name)
+        header = user_header(build.texts[f"{build.program}.stan"])
+        _make(build.home, scratch / build.target.name, _header_flags(scratch, header))
         _install(scratch / build.target.name, build.target)
         tell(progress, f"compiled {build.program}.stan in {time.monotonic() - start:.0f} s")
 
@@ -128,14 +129,19 @@ def _write_sources(build: _Build, scratch: Path) -> None:
         (scratch / name).write_text(text)
 
 
-def _make(home: StanHome, target: Path) -> None:
+def _header_flags(scratch: Path, header: str | None) -> tuple[str, str]:
+    """stanc's flag and make's variable for functions that are defined in C++, as CmdStan spells them."""
+    return ("", "") if header is None else (" --allow-undefined", f"USER_HEADER={(scratch / header).as_posix()}")
+
+
+def _make(home: StanHome, target: Path, header_flags: tuple[str, str]) -> None:
     """Make the object and, meanwhile, a driver that is not there yet; then link."""
     if home.origin == "assembled":
         with ThreadPoolExecutor(max_workers=1) as pool:
             driver = pool.submit(_compile_driver, home)
-            _run_make(home, f"{target.as_posix()}.o", target)
+            _run_make(home, f"{target.as_posix()}.o", target, header_flags)
             driver.result()
-    _run_make(home, target.as_posix(), target)
+    _run_make(home, target.as_posix(), target, header_flags)
 
 
 def _compile_driver(home: StanHome) -> None:
@@ -146,13 +152,14 @@ def _compile_driver(home: StanHome) -> None:
             _run_make(home, "driver.o", home.path / DRIVER)
 
 
-def _run_make(home: StanHome, goal: str, source: Path) -> None:
+def _run_make(home: StanHome, goal: str, source: Path, header_flags: tuple[str, str] = ("", "")) -> None:
     _, make = require_tools()
-    flags = f"STANCFLAGS+=--include-paths={source.parent.as_posix()} --filename-in-msg={source.stem}.stan"
+    stanc, header = header_flags
+    flags = f"STANCFLAGS+=--include-paths={source.parent.as_posix()} --filename-in-msg={source.stem}.stan{stanc}"
     # A surrounding make passes its own flags and job server on; they are not meant for this one.
     environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
     done = subprocess.run(
-        [make, "--silent", flags, goal],
+        [make, "--silent", flags, *([header] if header else []), goal],
         cwd=home.path,
         env=environ,
         stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ import resources
 from dsam_assets.errors import ToolchainError
 
 _INCLUDE = re.compile(r"""^\s*\#include\s+[<"]?([^>"\s]+)[>"]?""", re.MULTILINE)
+_HEADER = re.compile(r"^//\s*user_header:\s*(\S+)", re.MULTILINE)
 
 
 def stan_folder() -> Path:
@@ -33,6 +34,9 @@ def programs(folder: Path | None = None) -> tuple[str, ...]:
 def read_program(program: str, folder: Path | None = None) -> Mapping[str, str]:
     """Path below the Stan folder → text, for the program (first) and everything it includes, directly or not.
 
+    A line `// user_header: functions/x.hpp` names the C++ file that defines what the program only declares; it counts
+    as included. That file's own includes are the compiler's business.
+
     Raises:
         ToolchainError: there is no such program, or it includes a file that does not exist.
     """
@@ -51,5 +55,12 @@ def read_program(program: str, folder: Path | None = None) -> Mapping[str, str]:
                 wanted=f"a file, as {program}.stan includes it" if texts else known,
             )
         texts[name] = (folder / name).read_text()
-        waiting.extend(_INCLUDE.findall(texts[name]))
+        if not name.endswith(".hpp"):
+            waiting.extend(_INCLUDE.findall(texts[name]) + _HEADER.findall(texts[name]))
     return texts
+
+
+def user_header(text: str) -> str | None:
+    """The C++ file that a program's text names, as a path below the Stan folder."""
+    found = _HEADER.search(text)
+    return None if found is None else found.group(1)
