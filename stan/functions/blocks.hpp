@@ -12,6 +12,7 @@
 
 #include <stan/model/model_header.hpp>
 
+#include <cmath>
 #include <limits>
 #include <ostream>
 #include <vector>
@@ -38,7 +39,7 @@ double blocks_value(const Vector& coef, const Vector& group_sd, double noise_sd,
   Matrix spread, covariance;
   Vector squared;
   Eigen::Index row = 0, column = 0, cell = 0;
-  bool fails = !w.allFinite();
+  bool fails = !(w.squaredNorm() < std::numeric_limits<double>::infinity());
   for (std::size_t b = 0; b < rows.size() && !fails; ++b) {
     const Eigen::Index r = rows[b], q = columns[b];
     const Eigen::Map<const Matrix> factor(F.data() + cell, r, q);
@@ -74,7 +75,7 @@ double blocks_value(const Vector& coef, const Vector& group_sd, double noise_sd,
     column += q;
     cell += r * q;
   }
-  if (fails) {
+  if (fails || !std::isfinite(total)) {
     gradient = {Vector::Zero(coef.size()), Vector::Zero(group_sd.size()), 0};
     return -std::numeric_limits<double>::infinity();
   }
