@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import shutil
 import sys
@@ -182,12 +183,18 @@ def plan_table(plan: pd.DataFrame) -> str:
     rows = [(row["channel"], row["spend_reference"], row["spend_optimised"], _limit(row)) for row in records]
     rows.append(("all channels", plan["spend_reference"].sum(), plan["spend_optimised"].sum(), ""))
     name_width = min(max(len(row[0]) for row in rows), CHANNEL_WIDTH)
+    decimals = _decimals(max(abs(spend) for row in rows for spend in row[1:3]), 4)
     lines = [f"  {'channel':<{name_width}} {'reference':>14} {'plan':>14} {'change':>8}"]
     for name, reference, planned, limit in rows:
         change = f"{planned / reference - 1:+.0%}" if reference else "new" if planned else "none"
-        spends = f"{reference:>14,.0f} {planned:>14,.0f} {change:>8}"
+        spends = f"{reference:>14,.{decimals}f} {planned:>14,.{decimals}f} {change:>8}"
         lines.append(f"  {_short(name, name_width):<{name_width}} {spends}{limit}")
     return "\n".join(lines)
+
+
+def _decimals(largest: float, digits: int) -> int:
+    """Decimals that show the largest number with so many digits: spend may be counted in millions or thousandths."""
+    return min(max(digits - 1 - math.floor(math.log10(largest)), 0), 9) if largest > 0 else 0
 
 
 def _short(name: str, most: int) -> str:
@@ -204,7 +211,8 @@ def expected_change(tables: Any) -> str:
     relative, quantity, unit = row["response_unit"] == "relative", "delta_kpi", " KPI units"
     if row["target"] == "profit":
         quantity, unit = "delta_profit", " profit"
-    form, unit = ("{:+.1%}", " of the KPI") if relative else ("{:+,.0f}", unit)
+    decimals = _decimals(max(abs(float(row[f"{quantity}_{part}"])) for part in ("mean", "lower", "upper")), 3)
+    form, unit = ("{:+.1%}", " of the KPI") if relative else (f"{{:+,.{decimals}f}}", unit)
     mean, low, high = (form.format(row[f"{quantity}_{part}"]) for part in ("mean", "lower", "upper"))
     text = f"Expected change over the reference: {mean}{unit} per period (90% interval {low} to {high}"
     chance = float(row["probability_beats_reference"])

@@ -157,6 +157,7 @@ def cre_means(
         DataError: a column is missing or not numeric.
     """
     _require_names(variables, prefix)
+    _refuse_own_means(variables, group, prefix)
     for name in (*variables, *group):
         _require_column(frame, name)
     for name in variables:
@@ -181,6 +182,17 @@ def _require_names(variables: Sequence[str], prefix: str) -> None:
     if not prefix:
         raise ConfigError("The prefix of the CRE means is empty, so they would replace their own variables.",
                           where="cre.prefix", wanted=f"a prefix such as {DEFAULT_PREFIX}")  # fmt: skip
+
+
+def _refuse_own_means(variables: Sequence[str], group: Sequence[str], prefix: str) -> None:
+    clash = [term for term in cre_terms(variables, prefix) if term in {*variables, *group}]
+    if clash:
+        raise ConfigError(
+            "A CRE mean has the name of a column that it is computed from.",
+            where="cre.vars",
+            got=", ".join(clash),
+            fix="Choose another cre.prefix, or take the mean column out of cre.vars.",
+        )
 
 
 def _require_column(frame: pd.DataFrame, name: str) -> None:

@@ -115,6 +115,14 @@ def test_the_plan_is_aligned_and_summed() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_small_spends_are_shown_with_four_digits() -> None:
+    columns = ["channel", "spend_reference", "spend_optimised", "at_lower", "at_upper"]
+    table = pd.DataFrame([("x1", 0.3091, 0.55, False, False), ("x2", 0.00125, 0.05, True, False)], columns=columns)
+    lines = plan_table(table).splitlines()
+    assert lines[1].split() == ["x1", "0.3091", "0.5500", "+78%"]
+    assert lines[2].split()[1:3] == ["0.0013", "0.0500"]
+
+
 def summary(**values: Any) -> dict[str, pd.DataFrame]:
     row = {
         "response_unit": "kpi", "objective_unit": "kpi", "target": "kpi_uplift", "delta_kpi_mean": 1234.4,
@@ -133,7 +141,7 @@ def summary(**values: Any) -> dict[str, pd.DataFrame]:
             {"response_unit": "relative", "delta_kpi_mean": 0.021, "delta_kpi_lower": -0.01, "delta_kpi_upper": 0.05},
             "+2.1% of the KPI per period (90% interval -1.0% to +5.0%; better with probability 93%).",
         ),
-        ({"target": "profit"}, "+7 profit per period (90% interval +1 to +9; better with probability 93%)."),
+        ({"target": "profit"}, "+7.00 profit per period (90% interval +1.00 to +9.00; better with probability 93%)."),
         ({"probability_beats_reference": np.nan}, "+1,234 KPI units per period (90% interval -50 to +2,500)."),
         (
             {"spend_optimised": 80.0},
