@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from dsam_assets.design.priors import (
     PriorOverride,
     build_parameters,
     parameter_names,
+    require_known,
 )
 from dsam_assets.design.scaling import Scaling
 from dsam_assets.errors import DesignError
@@ -57,8 +57,8 @@ def build_group_parameters(
     """
     sd_names = [name for group in groups for name in group.sd_names]
     names = (*parameter_names(terms), *sd_names)
-    _require_known(priors, names, "priors.overrides")
-    _require_known(boundaries, names, "boundaries.overrides")
+    require_known(priors, names, "priors.overrides")
+    require_known(boundaries, names, "boundaries.overrides")
     population = build_parameters(
         terms,
         scaling,
@@ -100,21 +100,3 @@ def _sd_parameter(
         name, family, mean, sd, lower, upper, prior is None, bound is None,
         mean * factor, sd * factor, lower * factor, upper * factor,
     )  # fmt: skip
-
-
-def _require_known(
-    overrides: Sequence[PriorOverride] | Sequence[BoundaryOverride], names: Sequence[str], where: str
-) -> None:
-    seen: set[str] = set()
-    for row in overrides:
-        if row.parameter not in names:
-            near = get_close_matches(row.parameter, names, n=1)
-            raise DesignError(
-                f"{where} names a parameter that the model does not have: {row.parameter}.",
-                where=where,
-                wanted="one of " + ", ".join(names),
-                fix=f"Did you mean {near[0]}?" if near else "Use one of these names.",
-            )
-        if row.parameter in seen:
-            raise DesignError(f"{where} names {row.parameter} twice.", where=where, fix="Keep one of the two rows.")
-        seen.add(row.parameter)

@@ -141,7 +141,15 @@ def _with_boundary(row: Parameter, override: BoundaryOverride, factor: float) ->
 def _by_parameter[T: (PriorOverride, BoundaryOverride)](
     overrides: Sequence[T], names: Sequence[str], where: str
 ) -> dict[str, T]:
-    found: dict[str, T] = {}
+    require_known(overrides, names, where)
+    return {row.parameter: row for row in overrides}
+
+
+def require_known(
+    overrides: Sequence[PriorOverride] | Sequence[BoundaryOverride], names: Sequence[str], where: str
+) -> None:
+    """Raise `DesignError` unless each override names one parameter of the model, and none twice."""
+    seen: set[str] = set()
     for row in overrides:
         if row.parameter not in names:
             near = get_close_matches(row.parameter, names, n=1)
@@ -151,10 +159,9 @@ def _by_parameter[T: (PriorOverride, BoundaryOverride)](
                 wanted="one of " + ", ".join(names),
                 fix=f"Did you mean {near[0]}?" if near else "Use one of these names.",
             )
-        if row.parameter in found:
+        if row.parameter in seen:
             raise DesignError(f"{where} names {row.parameter} twice.", where=where, fix="Keep one of the two rows.")
-        found[row.parameter] = row
-    return found
+        seen.add(row.parameter)
 
 
 def lognormal_location_spread(mean: float, sd: float) -> tuple[float, float]:

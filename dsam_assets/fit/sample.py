@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.design.linear import LinearDesign
+from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import FitError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.runner import McmcSettings, StanDraws, StanRunner
@@ -74,25 +76,27 @@ def fit_linear(
         ToolchainError: Stan cannot be found or compiled.
     """
     raw = runner.sample(LINEAR_PROGRAM, linear_input(design, positive_priors=positive_priors), settings)
-    _require_finite(raw)
+    require_finite(raw, (COEF, NOISE))
     scaling = design.scaling
     return Draws(
         terms=design.matrix.terms,
         coef=scaling.coefficients_to_data_units(np.asarray(raw.parameters[COEF], dtype=float)),
         noise_sd=scaling.noise_to_data_units(np.asarray(raw.parameters[NOISE], dtype=float)),
-        sampler={name: _statistic(raw, name) for name in STAN_STATISTICS},
+        sampler=sampler_statistics(raw),
         max_treedepth=settings.max_treedepth,
-        attributes=_attributes(design, settings, raw),
+        attributes=fit_attributes("blm", design.matrix, settings, raw),
     )
 
 
-def _statistic(raw: StanDraws, name: str) -> NDArray[Any]:
-    values = np.asarray(raw.sampler[STAN_STATISTICS[name]])
-    return values.astype(STATISTIC_TYPES.get(name, np.float64))
+def sampler_statistics(raw: StanDraws) -> dict[str, NDArray[Any]]:
+    """Sampler statistics by ArviZ's names, each of shape (chain, draw)."""
+    found = {name: np.asarray(raw.sampler[stan_name]) for name, stan_name in STAN_STATISTICS.items()}
+    return {name: values.astype(STATISTIC_TYPES.get(name, np.float64)) for name, values in found.items()}
 
 
-def _require_finite(raw: StanDraws) -> None:
-    for name in (COEF, NOISE):
+def require_finite(raw: StanDraws, names: Sequence[str]) -> None:
+    """Raise `FitError` unless all draws of these parameters are finite."""
+    for name in names:
         values = raw.parameters[name]
         if not np.isfinite(values).all():
             raise FitError(
@@ -102,13 +106,16 @@ def _require_finite(raw: StanDraws) -> None:
             )
 
 
-def _attributes(design: LinearDesign, settings: McmcSettings, raw: StanDraws) -> dict[str, str | int | float]:
+def fit_attributes(
+    model_class: str, matrix: ModelMatrix, settings: McmcSettings, raw: StanDraws
+) -> dict[str, str | int | float]:
+    """Facts about a fit that go with its draws; the same inputs give the same facts."""
     return {
-        "model_class": "blm",
-        "response": design.matrix.response_name,
-        "response_scale": design.matrix.response_scale,
-        "coefficient_units": f"{design.matrix.response_name} on the {design.matrix.response_scale} scale per unit",
-        "rows": len(design.matrix.response),
+        "model_class": model_class,
+        "response": matrix.response_name,
+        "response_scale": matrix.response_scale,
+        "coefficient_units": f"{matrix.response_name} on the {matrix.response_scale} scale per unit",
+        "rows": len(matrix.response),
         "seed": settings.seed,
         "warmup": settings.warmup,
         "sampling": settings.sampling,

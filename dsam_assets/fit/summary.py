@@ -14,9 +14,7 @@ QUANTILES = {"q025": 0.025, "q05": 0.05, "q50": 0.5, "q95": 0.95, "q975": 0.975}
 def posterior_summary(draws: Draws) -> pd.DataFrame:
     """Mean, sd and quantiles of every coefficient and of `noise_sd`, in data units on the model scale."""
     values = np.column_stack([draws.coef_flat, draws.noise_flat])
-    return pd.DataFrame(
-        [_row(name, values[:, position]) for position, name in enumerate((*draws.terms, "noise_sd"))]
-    )
+    return pd.DataFrame([_row(name, values[:, position]) for position, name in enumerate((*draws.terms, "noise_sd"))])
 
 
 def _row(name: str, values: FloatArray) -> dict[str, object]:
