@@ -23,7 +23,6 @@ pytestmark = pytest.mark.stan
 DEFAULTS = McmcSettings(chains=4, warmup=1000, sampling=1000, seed=1, parallel_chains=2)
 MEDIA = " + ".join(f"m{channel}" for channel in range(4))
 PREDICTORS = f"{MEDIA} + competitor_activity_score_control + sentiment_score_control + s1 + c1 + (1 + {MEDIA} | geo)"
-MOST_SECONDS = 60.0  # about 2 s on 2 idle cores
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,6 @@ def test_geo_panel_converges(geo_media: pd.DataFrame, response: str, program: st
     assert max(float(arviz.rhat(values[..., i])) for i in range(values.shape[2])) < 1.01
     assert min(float(arviz.ess(values[..., i], method="bulk")) for i in range(values.shape[2])) > 400
     assert not draws.sampler["diverging"].any()
-    assert float(draws.attributes["seconds"]) < MOST_SECONDS
 
 
 def test_geos_differ_as_least_squares_says(geo_media: pd.DataFrame) -> None:
