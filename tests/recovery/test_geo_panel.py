@@ -1,4 +1,4 @@
-"""A public panel of 20 geos × 156 weeks with random media slopes: converges with default settings, in seconds.
+"""A public panel of 20 geos × 156 weeks with random media slopes: converges with default settings.
 
 The data are not part of the repository; see test_shared_data.py for where they are looked for.
 """
