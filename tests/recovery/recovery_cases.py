@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from overrides import Bound, Prior
 
 from dsam_assets.design.linear import LinearDesign, build_linear_design
 from dsam_assets.design.matrix import ModelMatrix
@@ -17,25 +17,6 @@ from dsam_assets.fit.sample import fit_linear
 from dsam_assets.scales import FloatArray
 
 BATCH = 50
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A row of `priors.overrides`."""
-
-    parameter: str
-    mean: float
-    sd: float
-    family: str = "normal"
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A row of `boundaries.overrides`."""
-
-    parameter: str
-    lower: float = -math.inf
-    upper: float = math.inf
 
 
 @dataclass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from overrides import Bound, Prior
 from panels import case, dense_log_density, panel, panel_design
 from scipy import stats
 
@@ -28,21 +28,6 @@ pytestmark = pytest.mark.stan
 PROGRAMS = ("hierarchical", "hierarchical_adjoint")
 OWN = Path(__file__).parent / "programs"
 STRUCTURES = ("balanced", "unbalanced", "nested", "crossed")
-
-
-@dataclass(frozen=True)
-class Prior:
-    parameter: str
-    mean: float
-    sd: float
-    family: str = "normal"
-
-
-@dataclass(frozen=True)
-class Bound:
-    parameter: str
-    lower: float = -inf
-    upper: float = inf
 
 
 @pytest.fixture(scope="module")

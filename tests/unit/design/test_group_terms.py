@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 import numpy as np
 import pandas as pd
 import pytest
+from overrides import Bound, Prior
 from panels import case, panel, panel_design
 
 from dsam_assets.design.formula import parse_formula
 from dsam_assets.design.groups import GroupTerm, build_group_terms, group_codes, varying_only
 from dsam_assets.design.matrix import build_model_matrix
 from dsam_assets.errors import DataError, DesignError
-
-
-@dataclass(frozen=True)
-class Prior:
-    parameter: str
-    mean: float
-    sd: float
-    family: str = "normal"
-
-
-@dataclass(frozen=True)
-class Bound:
-    parameter: str
-    lower: float = -inf
-    upper: float = inf
 
 
 def terms_of(formula: str, frame: pd.DataFrame) -> tuple[GroupTerm, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from overrides import Bound as Boundary
+from overrides import Prior
 from scipy import stats
 
 from dsam_assets.design.priors import (
@@ -20,21 +21,6 @@ from dsam_assets.design.scaling import Scaling, identity_scaling, standardise
 from dsam_assets.errors import DesignError
 
 TERMS = ("(Intercept)", "m_tv", "price")
-
-
-@dataclass(frozen=True)
-class Prior:
-    parameter: str
-    mean: float
-    sd: float
-    family: str = "normal"
-
-
-@dataclass(frozen=True)
-class Boundary:
-    parameter: str
-    lower: float = -math.inf
-    upper: float = math.inf
 
 
 @pytest.fixture
