@@ -20,14 +20,17 @@ from dsam_assets.config.key_paths import KeyPath, dotted
 from dsam_assets.config.load import LoadedConfig, load_config
 from dsam_assets.config.problems import line_of
 from dsam_assets.config.schema import Config
+from dsam_assets.config.slices import formula_slice, priors_slice
 from dsam_assets.data.dictionary import market_dictionary
 from dsam_assets.data.holidays import market_holidays
 from dsam_assets.data.load import Dataset, load_dataset
+from dsam_assets.data.pooling_map import load_pooling_map
 from dsam_assets.design.additions import model_inputs
-from dsam_assets.design.checks import design_checks, require_usable
+from dsam_assets.design.build import build_matrix
+from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import Formula, parse_formula
-from dsam_assets.design.linear import LinearDesign, build_linear_design
-from dsam_assets.design.matrix import ModelMatrix, build_model_matrix
+from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
 from dsam_assets.verdict import GateResult
@@ -53,7 +56,7 @@ class Preflight:
     loaded: LoadedConfig
     dataset: Dataset
     formula: Formula
-    design: LinearDesign
+    design: ModelDesign
     gates: tuple[GateResult, ...]
 
 
@@ -70,17 +73,19 @@ def preflight(loaded: LoadedConfig) -> Preflight:
     with _located(loaded):
         dataset = load_dataset(config.data)
         holidays = market_holidays(dataset.frame, config.data.date_var, config.time_components)
-        inputs = model_inputs(config.model.formula, dataset.frame, holidays)
+        inputs = model_inputs(formula_slice(config), dataset.frame, holidays, date_var=config.data.date_var)
         columns = [str(name) for name in inputs.frame.columns]
         market_dictionary(config.data, columns, inputs.formula.variables, holidays)
-        matrix = build_model_matrix(
-            inputs.formula, inputs.frame, date_var=config.data.date_var, na_action=config.data.na_action
-        )
-        checks = design_checks(matrix)
+        matrix = build_matrix(
+            inputs,
+            date_var=config.data.date_var,
+            na_action=config.data.na_action,
+            pooling=load_pooling_map(config.pooling) if config.pooling.enabled else None,
+            min_waves=config.pooling.min_waves,
+        ).matrix
+        checks = model_checks(matrix)
         require_usable(checks)
-        design = build_linear_design(
-            matrix, scale=config.model.scale, priors=config.priors.overrides, boundaries=config.boundaries.overrides
-        )
+        design = model_design(matrix, priors_slice(config))
         if config.allocation.enabled:
             require_channels(config, dataset.frame, matrix.terms)
             _require_budget(config, dataset.frame, matrix)

@@ -125,7 +125,7 @@ def _content(store: Store, market: str, records: Mapping[str, Record], file: Pla
 
 def _model_file(store: Store, market: str, records: Mapping[str, Record]) -> bytes:
     """`model.nc`: draws, model matrix and config in one file, so that the fit can be reloaded from it alone."""
-    from dsam_assets.fit.draws import model_container
+    from dsam_assets.fit.container import model_container
 
     draws = _decode(store, market, records["posterior"], "draws")
     matrix = _decode(store, market, records["design_matrix"], "matrix")

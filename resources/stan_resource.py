@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.runner import McmcSettings, OptimiseSettings, StanDraws, StanMode
 
 PROGRESS = logging.getLogger("dsam.stan")
 
 
 class StanResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Samples Stan programs with the Stan home of this machine; satisfies the core's `StanRunner`."""
+    """Samples and optimises Stan programs with the Stan home of this machine; satisfies the core's `StanRunner`."""
 
     progress: bool = False
 
@@ -20,6 +20,11 @@ class StanResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from resources.stan_runner import CmdStanRunner
 
         return CmdStanRunner(progress=self.progress, notify=PROGRESS.info).sample(program, data, settings)
+
+    def optimise(self, program: str, data: Mapping[str, Any], settings: OptimiseSettings) -> StanMode:
+        from resources.stan_runner import CmdStanRunner
+
+        return CmdStanRunner(notify=PROGRESS.info).optimise(program, data, settings)
 
     def describe_home(self) -> dict[str, str]:
         """Version and origin of the Stan home in use."""

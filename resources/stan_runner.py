@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dsam_assets.errors import FitError
-from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.runner import McmcSettings, OptimiseSettings, StanDraws, StanMode
 from dsam_assets.scales import FloatArray
 from resources.toolchain.cache import Progress, temporary_folder
 from resources.toolchain.executables import executable
@@ -30,7 +30,7 @@ DIGITS = 17  # significant digits in Stan's CSV files: a double survives the way
 
 @dataclass(frozen=True)
 class CmdStanRunner:
-    """Samples Stan programs, one process per chain.
+    """Samples and optimises Stan programs, one process per chain or start.
 
     Attributes:
         progress: show one progress bar over the iterations of all chains, if standard error is a terminal.
@@ -56,21 +56,52 @@ class CmdStanRunner:
             FitError: Stan refuses the data, cannot start, or stops.
             ToolchainError: the program cannot be compiled.
         """
-        home = self.home or find_home(progress=self.notify)
-        path = executable(program, home, progress=self.notify, folder=self.folder)
-        start = time.perf_counter()
-        with temporary_folder() as scratch, _cmdstanpy(home), _bar(self.progress, settings) as hook:
+        with self._ready(program) as (path, scratch), _bar(self.progress, settings) as hook:
+            start = time.perf_counter()
             try:
                 fit = _sample(path, data, settings, scratch, hook)
             except (RuntimeError, ValueError, OSError) as error:
-                raise FitError(
-                    f"Stan stopped while sampling the program {program}.",
-                    where=f"{settings.chains} chains, seed {settings.seed}",
-                    got=_console(scratch) or str(error),
-                    fix="The last lines say what Stan objects to: data or settings out of range, priors that "
-                    "contradict the bounds, or a likelihood that is not finite anywhere near the start.",
-                ) from error
+                where = f"{settings.chains} chains, seed {settings.seed}"
+                raise _stopped("sampling", program, where, scratch, error) from error
             return _draws(fit, time.perf_counter() - start)
+
+    def optimise(self, program: str, data: Mapping[str, Any], settings: OptimiseSettings) -> StanMode:
+        """Climb to a mode of the program's posterior from one start, without the Jacobian of the constraints.
+
+        Args:
+            program: name of the program, without `.stan`.
+            data: its data block; arrays may hold infinities.
+            settings: seed, iterations and algorithm. The same seed ends at the same point.
+
+        Raises:
+            FitError: Stan refuses the data, cannot start, or stops without a result. A line search that fails and an
+                iteration limit are results that have not converged.
+            ToolchainError: the program cannot be compiled.
+        """
+        with self._ready(program) as (path, scratch):
+            try:
+                fit = _optimise(path, data, settings, scratch)
+            except (RuntimeError, ValueError, OSError) as error:
+                raise _stopped("optimising", program, f"seed {settings.seed}", scratch, error) from error
+            return _mode(fit)
+
+    @contextmanager
+    def _ready(self, program: str) -> Iterator[tuple[Path, Path]]:
+        """The program's executable and a scratch folder, with cmdstanpy at hand."""
+        home = self.home or find_home(progress=self.notify)
+        path = executable(program, home, progress=self.notify, folder=self.folder)
+        with temporary_folder() as scratch, _cmdstanpy(home):
+            yield path, scratch
+
+
+def _stopped(doing: str, program: str, where: str, scratch: Path, error: Exception) -> FitError:
+    return FitError(
+        f"Stan stopped while {doing} the program {program}.",
+        where=where,
+        got=_console(scratch) or str(error),
+        fix="The last lines say what Stan objects to: data or settings out of range, priors that "
+        "contradict the bounds, or a likelihood that is not finite anywhere near the start.",
+    )
 
 
 def _sample(path: Path, data: Mapping[str, Any], settings: McmcSettings, scratch: Path, hook: LineHook | None) -> Any:
@@ -112,20 +143,65 @@ def sample_arguments(settings: McmcSettings) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
+def _optimise(path: Path, data: Mapping[str, Any], settings: OptimiseSettings, scratch: Path) -> Any:
+    from cmdstanpy import CmdStanModel, write_stan_json
+
+    write_stan_json(str(scratch / "data.json"), data)
+    return CmdStanModel(exe_file=path).optimize(
+        data=str(scratch / "data.json"),
+        output_dir=str(scratch),
+        seed=settings.seed,
+        inits=settings.init_radius,
+        algorithm=settings.algorithm,
+        iter=settings.iterations,
+        jacobian=False,
+        require_converged=False,
+        sig_figs=DIGITS,
+    )
+
+
+def _mode(fit: Any) -> StanMode:
+    """cmdstanpy's fit as plain arrays. Only the console says why the climb ended and after how many steps."""
+    values, metadata = np.asarray(fit.optimized_params_np, dtype=float), fit.metadata
+    converged, reason, iterations = _ending(Path(fit.runset.stdout_files[0]).read_text())
+    return StanMode(
+        parameters={
+            name: np.asarray(variable.extract_reshape(values, object=False), dtype=float)
+            for name, variable in metadata.stan_vars.items()
+        },
+        log_posterior=float(values[metadata.column_names.index("lp__")]),
+        converged=converged,
+        reason=reason,
+        iterations=iterations,
+        stan_version=_stan_version(metadata),
+    )
+
+
+def _ending(console: str) -> tuple[bool, str, int | None]:
+    """Whether Stan met a tolerance, its words for why it stopped, and the number of the last step it printed."""
+    said = re.search(r"^Optimization terminated [^\n]*\n\s*(.+)$", console, re.MULTILINE)
+    reason = said.group(1).strip() if said else "Stan gave no reason"
+    steps = re.findall(r"^\s+(\d+)(?:\s+\S+){3}", console, re.MULTILINE)
+    return reason.startswith("Convergence detected"), reason, int(steps[-1]) if steps else None
+
+
 def _draws(fit: Any, seconds: float) -> StanDraws:
     """cmdstanpy's fit as plain arrays, chains first."""
     values = np.swapaxes(fit.draws(), 0, 1)  # (chain, draw, column)
     metadata = fit.metadata
-    config = metadata.cmdstan_config
     metric = np.asarray(fit.inv_metric, dtype=float)
     return StanDraws(
         parameters={name: _columns(values, variable) for name, variable in metadata.stan_vars.items()},
         sampler={name: _columns(values, variable) for name, variable in metadata.method_vars.items()},
         step_size=np.asarray(fit.step_size, dtype=float),
         inv_metric=np.diagonal(metric, axis1=1, axis2=2).copy() if metric.ndim == 3 else metric,
-        stan_version=".".join(str(config[f"stan_version_{part}"]) for part in ("major", "minor", "patch")),
+        stan_version=_stan_version(metadata),
         seconds=seconds,
     )
+
+
+def _stan_version(metadata: Any) -> str:
+    return ".".join(str(metadata.cmdstan_config[f"stan_version_{part}"]) for part in ("major", "minor", "patch"))
 
 
 def _columns(values: FloatArray, variable: Any) -> FloatArray:
@@ -142,11 +218,11 @@ def _cmdstanpy(home: StanHome) -> Iterator[None]:
     before, level = os.environ.get("CMDSTAN"), logger.level
     os.environ["CMDSTAN"] = str(home.path)
     logger.setLevel(logging.WARNING)
-    logger.addFilter(_says_more_than_exit_status)
+    logger.addFilter(_says_more_than_the_result)
     try:
         yield
     finally:
-        logger.removeFilter(_says_more_than_exit_status)
+        logger.removeFilter(_says_more_than_the_result)
         logger.setLevel(level)
         if before is None:
             os.environ.pop("CMDSTAN", None)
@@ -154,9 +230,11 @@ def _cmdstanpy(home: StanHome) -> Iterator[None]:
             os.environ["CMDSTAN"] = before
 
 
-def _says_more_than_exit_status(record: logging.LogRecord) -> bool:
-    """cmdstanpy explains exit status 78 as "Remote address changed"; the `FitError` says what happened."""
-    return "error: code" not in record.getMessage()
+def _says_more_than_the_result(record: logging.LogRecord) -> bool:
+    """cmdstanpy explains exit status 78 as "Remote address changed"; the `FitError` says what happened. That a climb
+    did not converge is in its result."""
+    repeated = ("error: code", "Error during optimization", "optimization failed to converge")
+    return not any(words in record.getMessage() for words in repeated)
 
 
 def _console(scratch: Path, lines: int = 12) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from fake_stan import FakeRunner
 
-from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.runner import McmcSettings, OptimiseSettings, StanDraws, StanMode
 
 
 class FakeStan(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -20,6 +20,9 @@ class FakeStan(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def sample(self, program: str, data: Mapping[str, Any], settings: McmcSettings) -> StanDraws:
         return FakeRunner(stuck=self.stuck).sample(program, data, settings)
+
+    def optimise(self, program: str, data: Mapping[str, Any], settings: OptimiseSettings) -> StanMode:
+        return FakeRunner().optimise(program, data, settings)
 
     def describe_home(self) -> dict[str, str]:
         return {"version": self.version, "origin": "a stand-in for tests"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from dsam_assets.design.additions import ModelInputs
+from dsam_assets.design.build import build_matrix
 from dsam_assets.design.formula import parse_formula
-from dsam_assets.design.groups import build_group_terms
 from dsam_assets.design.hierarchical import HierarchicalDesign, build_hierarchical_design
-from dsam_assets.design.matrix import build_model_matrix
 from dsam_assets.scales import FloatArray
 
 BALANCED = "kpi ~ x + w + (1 + x | market)"
@@ -50,9 +51,8 @@ def panel(seed: int = 1, *, markets: int = 4, weeks: int = 6, brands: int = 3, k
 
 def panel_design(formula: str, frame: pd.DataFrame, *, scale: bool = True, **overrides: Any) -> HierarchicalDesign:
     parsed = parse_formula(formula)
-    matrix = build_model_matrix(parsed, frame)
-    groups = build_group_terms(parsed, frame, matrix)
-    return build_hierarchical_design(matrix, groups, scale=scale, **overrides)
+    matrix = build_matrix(ModelInputs(parsed, frame)).matrix
+    return build_hierarchical_design(matrix, matrix.groups, scale=scale, **overrides)
 
 
 def case(name: str, *, scale: bool = True, **overrides: Any) -> HierarchicalDesign:
@@ -62,6 +62,11 @@ def case(name: str, *, scale: bool = True, **overrides: Any) -> HierarchicalDesi
 
 
 CASES = (*FORMULAS, "unbalanced")
+
+
+def stacked(named: Mapping[str, FloatArray]) -> FloatArray:
+    """Parameters by name as one array, the last axis theirs."""
+    return np.stack(list(named.values()), axis=-1)
 
 
 def dense_design(design: HierarchicalDesign) -> tuple[FloatArray, list[tuple[int, int, int]]]:

@@ -14,5 +14,5 @@ observe = dg.define_asset_job(
     "observe_sources",
     selection=dg.AssetSelection.assets(*SOURCES),
     executor_def=dg.in_process_executor,
-    description="Look at the config, data, calendar and dictionary files of markets and record their content versions.",
+    description="Look at the files that markets are made from and record their content versions.",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
-from dsam_assets.assets.types import table_columns, table_type
+from dsam_assets.assets.types import table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
 
-@market_asset(codec="draws", code=["design", "fit", "stan:linear"], resources=["stan"], pool="stan", kinds=["stan"])
+@market_asset(
+    codec="draws", code=["design", "fit", "stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint"],
+    resources=["stan"], pool="stan", kinds=["stan"],
+    dagster_type=tables_type("posterior", "draws, and the tables of an optimisation", lambda fit: fit.tables),
+)  # fmt: skip
 def posterior(
     context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_priors: PriorsSlice, config_fit: FitSection
 ) -> Published:
-    """Posterior draws in data units, sampled by Stan from sufficient statistics."""
-    from dsam_assets.design.checks import design_checks, require_usable
-    from dsam_assets.design.linear import design_from_slice
-    from dsam_assets.fit.sample import fit_linear, mcmc_settings
+    """Posterior draws in data units, sampled by Stan from sufficient statistics; group deviations drawn exactly."""
+    from dsam_assets.design.checks import require_usable
+    from dsam_assets.design.model_design import model_checks, model_design
+    from dsam_assets.fit.model import fit_model
 
-    require_usable(design_checks(design_matrix))
-    design = design_from_slice(design_matrix, config_priors)
-    parameterization = config_fit.mcmc.parameterization.positive_priors
-    draws = fit_linear(design, mcmc_settings(config_fit), context.resources.stan, positive_priors=parameterization)
-    return Published(draws, {**draws.attributes, "divergences": int(draws.sampler["diverging"].sum())})
+    require_usable(model_checks(design_matrix))
+    fit = fit_model(model_design(design_matrix, config_priors), config_fit, context.resources.stan)
+    return Published(fit, {**fit.draws.attributes, **fit.facts})
 
 
 @market_asset(codec="table", code=["fit"], dagster_type=table_type("fit_metrics"), columns=table_columns("fit_metrics"))
@@ -38,4 +40,5 @@ def fit_metrics(context: dg.AssetExecutionContext, posterior: Draws, design_matr
     from dsam_assets.fit.fitted import fit_metrics as metrics
 
     table = metrics(posterior, design_matrix)
-    return Published(table, dict(zip(table["metric"], table["q50"], strict=True)))
+    overall = table[table["group"] == "all"]
+    return Published(table, dict(zip(overall["metric"], overall["q50"], strict=True)))

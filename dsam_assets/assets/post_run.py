@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
-from dsam_assets.assets.types import table_columns, table_type, tables_type
+from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @market_asset(
-    codec="table", code=["fit"], dagster_type=table_type("posterior_summary"),
-    columns=table_columns("posterior_summary"),
+    codec="tables", code=["fit"], columns=table_columns("posterior_summary"),
+    dagster_type=tables_type("posterior_summary", "parameters, and coefficients by group"),
 )  # fmt: skip
-def posterior_summary(context: dg.AssetExecutionContext, posterior: Draws) -> Published:
-    """Mean, spread and quantiles of every parameter, in data units on the model scale."""
-    from dsam_assets.fit.summary import posterior_summary as summary
+def posterior_summary(context: dg.AssetExecutionContext, posterior: Draws, design_matrix: ModelMatrix) -> Published:
+    """Mean, spread and quantiles of every parameter, and for panels of every group's coefficients, in data units."""
+    from dsam_assets.fit.summary import summary_tables
 
-    return Published(summary(posterior))
+    return Published(summary_tables(posterior, design_matrix))
 
 
 @market_asset(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dsam_assets.config.schema_data import DataSection
     from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.config.schema_model import FitSection
     from dsam_assets.config.slices import FormulaSlice, PriorsSlice, ReportSlice
     from dsam_assets.design.matrix import ModelMatrix
 
@@ -52,25 +53,46 @@ def holiday_features(
     return Published(features.tables(), facts)
 
 
-@market_asset(codec="matrix", code=["data", "design"])
+@market_asset(
+    codec="table", code=["data"], sources=["pooling_map_file"], always_run=True,
+    dagster_type=table_type("pooling_map"), columns=table_columns("pooling_map"),
+)  # fmt: skip
+def pooling_map(context: dg.AssetExecutionContext, config_formula: FormulaSlice) -> Published:
+    """Labels by which media terms share coefficients; empty unless the model is pooled."""
+    from dsam_assets.data.pooling_map import PoolingMap, load_pooling_map
+
+    section = config_formula.pooling
+    table = PoolingMap.stored_table(load_pooling_map(section) if section.enabled else None)
+    return Published(table, {"variables": len(table)})
+
+
+@market_asset(
+    codec="matrix", code=["data", "design"],
+    dagster_type=tables_type("design_matrix", "the model's rows, and what was left out", lambda built: built.tables),
+)  # fmt: skip
 def design_matrix(
     context: dg.AssetExecutionContext,
     model_frame: pd.DataFrame,
     holiday_features: Mapping[str, pd.DataFrame],
+    pooling_map: pd.DataFrame,
     config_formula: FormulaSlice,
     config_data: DataSection,
 ) -> Published:
-    """The formula evaluated on the data: design columns by R's names, response on the model scale, offset."""
+    """The formula evaluated on the data: columns by R's names, response on the model scale, offset, group terms."""
     from dsam_assets.data.holidays import from_tables
+    from dsam_assets.data.pooling_map import PoolingMap
     from dsam_assets.design.additions import model_inputs
-    from dsam_assets.design.matrix import build_model_matrix
+    from dsam_assets.design.build import build_matrix
 
-    inputs = model_inputs(config_formula.formula, model_frame, from_tables(holiday_features))
-    matrix = build_model_matrix(
-        inputs.formula, inputs.frame, date_var=config_data.date_var, na_action=config_data.na_action
-    )
-    rows, terms = matrix.values.shape
-    return Published(matrix, {"rows": rows, "terms": terms, "dropped_rows": len(model_frame) - rows})
+    date_var = config_data.date_var
+    inputs = model_inputs(config_formula, model_frame, from_tables(holiday_features), date_var=date_var)
+    built = build_matrix(
+        inputs, date_var=date_var, na_action=config_data.na_action,
+        pooling=PoolingMap.from_stored(pooling_map), min_waves=config_formula.pooling.min_waves,
+    )  # fmt: skip
+    rows, terms = built.matrix.values.shape
+    facts = {"model_class": built.matrix.model_class, "rows": rows, "terms": terms}
+    return Published(built, {**facts, "dropped_rows": len(model_frame) - rows})
 
 
 @market_asset(
@@ -101,7 +123,7 @@ def data_dictionary(
     from dsam_assets.design.additions import model_inputs
 
     holidays = from_tables(holiday_features)
-    inputs = model_inputs(config_formula.formula, model_frame, holidays)
+    inputs = model_inputs(config_formula, model_frame, holidays, date_var=config_data.date_var)
     columns = [str(name) for name in inputs.frame.columns]
     return Published(market_dictionary(config_data, columns, inputs.formula.variables, holidays))
 
@@ -123,7 +145,7 @@ def transform_assumptions(
 
     holidays, sensitivity = from_tables(holiday_features), config_formula.transforms.sensitivity
     facts = AssumptionFacts(
-        formula=model_formula(config_formula.formula, holidays),
+        formula=model_formula(config_formula, holidays),
         scale=config_priors.scale,
         date_var=config_data.date_var,
         na_action=config_data.na_action,
@@ -132,6 +154,34 @@ def transform_assumptions(
         sensitivity=[scenario.name for scenario in sensitivity.scenarios] if sensitivity.enabled else [],
     )
     return Published({"transform_assumptions.txt": assumptions(facts)})
+
+
+@market_asset(
+    codec="tables", code=["data", "design", "fit", "stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint"],
+    resources=["stan"], pool="stan", kinds=["stan"], columns=table_columns("transform_sensitivity_summary"),
+    dagster_type=tables_type("transform_sensitivity", "the mode under alternative formulas"),
+)  # fmt: skip
+def transform_sensitivity(
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    pooling_map: pd.DataFrame,
+    config_formula: FormulaSlice,
+    config_data: DataSection,
+    config_priors: PriorsSlice,
+    config_fit: FitSection,
+) -> Published:
+    """Fit and parameters at the mode under the formula and its alternatives, where the config asks for them."""
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.data.pooling_map import PoolingMap
+    from dsam_assets.fit.sensitivity import SensitivityInputs, sensitivity_tables
+
+    inputs = SensitivityInputs(
+        model_frame, config_formula, config_data, config_priors, config_fit, from_tables(holiday_features),
+        PoolingMap.from_stored(pooling_map),
+    )  # fmt: skip
+    tables = sensitivity_tables(inputs, context.resources.stan)
+    return Published(tables, {"scenarios": len(config_formula.transforms.sensitivity.scenarios)})
 
 
 @market_asset(
@@ -151,7 +201,7 @@ def spec_summary(
     from dsam_assets.design.additions import model_formula
     from dsam_assets.design.manifest import spec_summary as summary
 
-    formula = model_formula(config_formula.formula, from_tables(holiday_features))
+    formula = model_formula(config_formula, from_tables(holiday_features))
     return Published(summary(config_report.name, config_formula.type, formula, design_matrix, len(model_frame)))
 
 
@@ -171,11 +221,10 @@ def vif_report(context: dg.AssetExecutionContext, design_matrix: ModelMatrix) ->
 )
 def prior_table(context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_priors: PriorsSlice) -> Published:
     """Prior and boundary of every parameter, in data units and as Stan sees them."""
-    from dsam_assets.design.linear import design_from_slice
-    from dsam_assets.design.priors import prior_table as table
+    from dsam_assets.design.model_design import design_prior_table, model_design
 
-    design = design_from_slice(design_matrix, config_priors)
-    return Published(table(design.parameters, design.scaling), {"parameters": len(design.parameters)})
+    table = design_prior_table(model_design(design_matrix, config_priors))
+    return Published(table, {"parameters": len(table)})
 
 
 @market_asset(
@@ -185,11 +234,11 @@ def prior_table(context: dg.AssetExecutionContext, design_matrix: ModelMatrix, c
 def pre_run_checks(
     context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_diagnostics: DiagnosticsSection
 ) -> Published:
-    """P0 checks: finite response, constant and duplicate columns, rank, condition number."""
-    from dsam_assets.design.checks import design_checks
+    """P0 checks: finite response, constant and duplicate columns, rank, condition number, identification."""
+    from dsam_assets.design.model_design import model_checks
     from dsam_assets.diagnostics.gate_table import gate_frame
     from dsam_assets.diagnostics.prefit import prefit_gates
 
     mode = config_diagnostics.policy_mode
-    rows = prefit_gates(design_checks(design_matrix), mode)
+    rows = prefit_gates(model_checks(design_matrix), mode)
     return Published(gate_frame(rows), checks=[check_result(row, mode) for row in rows])

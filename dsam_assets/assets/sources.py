@@ -14,7 +14,7 @@ from dsam_assets.errors import DsamError
 
 MISSING = "missing"
 UNUSED = "unused"
-SOURCES = ("config_file", "data_file", "calendar_file", "dictionary_file")
+SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")
 
 
 def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path | None]) -> dg.DataVersionsByPartition:
@@ -58,6 +58,17 @@ def calendar_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartiti
         section = context.resources.catalogue.load(market).config.time_components
         used = section.enabled and section.holidays.enabled
         return Path(section.holidays.calendar_path) if used else None
+
+    return _observe(context, path_of)
+
+
+@_source
+def pooling_map_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
+    """A pooled market's labels, by content hash; `unused` where nothing is pooled."""
+
+    def path_of(market: str) -> Path | None:
+        section = context.resources.catalogue.load(market).config.pooling
+        return Path(section.map_path) if section.enabled else None
 
     return _observe(context, path_of)
 

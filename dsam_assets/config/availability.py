@@ -56,13 +56,6 @@ _OFF = "set it to false"
 _REMOVE = "remove the line"
 
 GAPS: tuple[Gap, ...] = (
-    Gap("model.type", _is("re", "cre", "pooled"), "use a blm: a formula without bar terms, cre and pooling off"),
-    Gap("cre.enabled", _is(True), _OFF, written=True),
-    Gap("pooling.enabled", _is(True), _OFF, written=True),
-    Gap("transforms.sensitivity.enabled", _is(True), _OFF),
-    Gap("transforms.sensitivity.scenarios[]", _anything, _REMOVE),
-    Gap("fit.method", _is("optimise"), "use fit.method: mcmc"),
-    Gap("fit.optimise.", _anything, "remove the section fit.optimise", written=True),
     Gap("allocation.scenario", _is("target_efficiency"), "use scenario: max_response"),
     Gap("allocation.target_value", _is_not(None), _REMOVE),
     Gap("allocation.objective.risk.type", _is_not("mean"), "use type: mean"),
@@ -85,8 +78,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("diagnostics.identifiability.abs_corr_warn", _anything, _REMOVE, written=True),
     Gap("diagnostics.identifiability.abs_corr_fail", _anything, _REMOVE, written=True),
     Gap("outputs.decomp_top_n", _anything, _REMOVE, written=True),
-    Gap("outputs.save_transform_sensitivity_summary_csv", _is(True), _REMOVE, written=True),
-    Gap("outputs.save_transform_sensitivity_parameters_csv", _is(True), _REMOVE, written=True),
     Gap("outputs.save_allocator_png", _is(True), _REMOVE, written=True),
     Gap("outputs.save_decomp_csv", _is(True), _REMOVE, written=True),
     Gap("outputs.save_decomp_png", _is(True), _REMOVE, written=True),

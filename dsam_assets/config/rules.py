@@ -95,12 +95,13 @@ def _pooling(config: Config) -> Iterator[Problem]:
         return
     if not pooling.grouping_vars:
         yield Problem(("pooling", "grouping_vars"), "must name at least one column when pooling is enabled")
+    for position, name in repeated(pooling.grouping_vars):
+        yield Problem(("pooling", "grouping_vars", position), "is listed twice", name)
     if pooling.map_path is None:
         yield Problem(("pooling", "map_path"), "is required when pooling is enabled", fix="name the pooling map file")
     elif pooling.map_format is None:
-        yield Problem(
-            ("pooling", "map_format"), "cannot be inferred from map_path", pooling.map_path, "write csv or rds"
-        )
+        fix = "write csv, rds or parquet"
+        yield Problem(("pooling", "map_format"), "cannot be inferred from map_path", pooling.map_path, fix)
 
 
 def _sensitivity(config: Config) -> Iterator[Problem]:

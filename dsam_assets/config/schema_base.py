@@ -66,8 +66,13 @@ def _strip(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+def _algorithm(value: object) -> object:
+    lower = value.lower() if isinstance(value, str) else value
+    if lower == "newton":
+        raise PydanticCustomError(
+            "dsam_rule", "must be lbfgs or bfgs: Stan's newton takes wrong steps and finds no optimum here"
+        )
+    return lower
 
 
 def is_number(value: object) -> bool:
@@ -118,7 +123,7 @@ ReferenceSpend = Annotated[
 ]
 SchemaVersion = Annotated[Literal[1], BeforeValidator(lambda value: _same_type(value, 1, "1"))]
 AlwaysTrue = Annotated[Literal[True], BeforeValidator(lambda value: _same_type(value, True, "true"))]
-Algorithm = Annotated[Literal["lbfgs", "bfgs", "newton"], BeforeValidator(_lower)]
+Algorithm = Annotated[Literal["lbfgs", "bfgs"], BeforeValidator(_algorithm)]
 
 # YAML has lists, the frozen models hold tuples: only the container is converted, its items stay strict.
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]

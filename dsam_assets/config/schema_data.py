@@ -71,11 +71,15 @@ class PoolingSection(Section):
     map_path: Text | None = Field(
         default=None, description="Pooling map, relative to this config. Required when enabled."
     )
-    map_format: Literal["csv", "rds"] | None = Field(
-        default=None, description="csv or rds. Default: inferred from the extension of map_path."
+    map_format: Literal["csv", "rds", "parquet"] | None = Field(
+        default=None, description="csv, rds or parquet. Default: inferred from the extension of map_path."
     )
     min_waves: PositiveInt | None = Field(
-        default=None, description="Drop groups with fewer rows (waves) than this; null keeps all."
+        default=None,
+        description=(
+            "Drop groups with fewer waves than this; null keeps all. A group is a combination of labels, and its waves"
+            " are the rows in which at least one of its variables is not zero."
+        ),
     )
 
     @model_validator(mode="before")

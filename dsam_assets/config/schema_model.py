@@ -110,9 +110,11 @@ class OptimiseSection(Section):
     init: Init = Field(
         default="random", description="random, a radius >= 0 around zero, or null for Stan's own choice."
     )
-    algorithm: Algorithm = Field(default="lbfgs", description="lbfgs, bfgs or newton.")
-    hessian: bool = Field(default=False, description="Also compute the Hessian at the optimum.")
-    as_vector: bool = Field(default=True, description="Return estimates as one vector.")
+    algorithm: Algorithm = Field(default="lbfgs", description="lbfgs or bfgs.")
+    hessian: bool = Field(default=False, description="Also give standard deviations, from the Hessian at the optimum.")
+    as_vector: bool = Field(
+        default=True, description="Table of starts: a column per parameter; false: a row per start and parameter."
+    )
 
 
 class ControlSection(Section):

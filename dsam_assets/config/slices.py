@@ -59,23 +59,32 @@ SLICES: dict[str, type[Section]] = {
 }
 
 
+def formula_slice(config: Config) -> FormulaSlice:
+    """What makes the design matrix."""
+    return FormulaSlice(
+        formula=config.model.formula,
+        type=config.model.type,
+        cre=config.cre,
+        pooling=config.pooling,
+        transforms=config.transforms,
+        time_components=config.time_components,
+        security=config.security,
+    )
+
+
+def priors_slice(config: Config) -> PriorsSlice:
+    """What makes the prior table."""
+    return PriorsSlice(scale=config.model.scale, priors=config.priors, boundaries=config.boundaries)
+
+
 def config_slices(config: Config) -> dict[str, Section]:
     """Every slice of a config, by name."""
-    model = config.model
     return {
         "data": config.data,
-        "formula": FormulaSlice(
-            formula=model.formula,
-            type=model.type,
-            cre=config.cre,
-            pooling=config.pooling,
-            transforms=config.transforms,
-            time_components=config.time_components,
-            security=config.security,
-        ),
-        "priors": PriorsSlice(scale=model.scale, priors=config.priors, boundaries=config.boundaries),
+        "formula": formula_slice(config),
+        "priors": priors_slice(config),
         "fit": config.fit,
         "diagnostics": config.diagnostics,
-        "allocation": AllocationSlice(kpi_type=model.kpi_type, allocation=config.allocation),
-        "report": ReportSlice(name=model.name, outputs=config.outputs, forecast=config.forecast),
+        "allocation": AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation),
+        "report": ReportSlice(name=config.model.name, outputs=config.outputs, forecast=config.forecast),
     }

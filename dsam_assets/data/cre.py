@@ -8,36 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from dsam_assets.data.findings import Finding
 from dsam_assets.errors import ConfigError, DataError, DesignError
 
 DEFAULT_PREFIX = "cre_mean_"
 NEGLIGIBLE = 1e-8  # of the column's own standard deviation, or of its size where it does not vary at all
 
-FindingKind = Literal["more_variables_than_groups", "no_within_variation"]
-
-
-@dataclass(frozen=True)
-class CreFinding:
-    """Something that weakens what CRE can tell apart.
-
-    Attributes:
-        kind: which condition.
-        subject: the variable, or the grouping key.
-        value: the number found.
-        threshold: the number that it was held against.
-        message: in words.
-    """
-
-    kind: FindingKind
-    subject: str
-    value: float
-    threshold: float
-    message: str
+MORE_VARIABLES_THAN_GROUPS = "cre_more_variables_than_groups"
+NO_WITHIN_VARIATION = "cre_no_within_variation"
 
 
 @dataclass(frozen=True)
@@ -54,7 +37,7 @@ class CreMeans:
     frame: pd.DataFrame
     terms: tuple[str, ...]
     group: tuple[str, ...]
-    findings: tuple[CreFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 def cre_terms(variables: Sequence[str], prefix: str = DEFAULT_PREFIX) -> tuple[str, ...]:
@@ -122,35 +105,41 @@ def refuse_varying_means(means: Sequence[str], varying: Sequence[str]) -> None:
         )
 
 
-def require_varying_means(made: CreMeans, *, scale: bool) -> None:
-    """Refuse means that are the same in every row where the model is to be standardised.
+def require_varying_means(made: CreMeans, rows: NDArray[np.intp]) -> None:
+    """Refuse means that are the same in every modelled row: they could not be told from the intercept.
 
     Raises:
-        DesignError: a mean is constant under `model.scale: true`.
+        DesignError: a mean is constant.
     """
-    constant = [term for term in made.terms if scale and _is_constant(made.frame[term])]
+    constant = [term for term in made.terms if _is_constant(made.frame[term].iloc[rows])]
     if constant:
         raise DesignError(
-            "Constant CRE mean terms cannot be scaled: the variable has the same mean in every group.",
+            "Constant CRE mean terms: the variable has the same mean in every group.",
             where="cre.vars",
             got=", ".join(constant),
-            fix="Set model.type: re (without CRE), or model.scale: false, or leave these variables out of cre.vars.",
+            wanted="variables whose averages differ between groups",
+            fix="Leave these variables out of cre.vars, or set model.type: re (without CRE).",
         )
 
 
 def cre_means(
-    frame: pd.DataFrame, variables: Sequence[str], group: Sequence[str], prefix: str = DEFAULT_PREFIX
+    frame: pd.DataFrame,
+    variables: Sequence[str],
+    group: Sequence[str],
+    prefix: str = DEFAULT_PREFIX,
+    rows: NDArray[np.intp] | None = None,
 ) -> CreMeans:
     """Add the group mean of each variable as a column.
 
     Missing values are left out of the means; a group without any value has a missing mean. Rows without a group have
-    none either. The means are those of the given rows, so give the rows that will be modelled where they differ.
+    none either.
 
     Args:
         frame: the panel, one row per observation; not changed.
         variables: numeric columns.
         group: columns of the grouping key.
         prefix: put before the variables' names.
+        rows: positions of the rows that are modelled, which the means are taken over; all by default.
 
     Raises:
         ConfigError: no variables, one named twice, or an empty prefix.
@@ -164,10 +153,14 @@ def cre_means(
         _require_numeric(frame, name)
     terms = cre_terms(variables, prefix)
     kept = frame.drop(columns=[term for term in terms if term in frame.columns])
-    by_group = kept.groupby(list(group), observed=True, dropna=True, sort=False)
+    modelled = np.ones(len(kept), dtype=bool) if rows is None else np.isin(np.arange(len(kept)), rows)
+    values = kept[list(variables)].astype(float)
+    values.loc[~modelled] = np.nan
+    by_group = pd.concat([kept[list(group)], values], axis=1).groupby(list(group), observed=True, sort=False)
     means = {term: by_group[name].transform("mean").astype(float) for term, name in zip(terms, variables, strict=True)}
     made = kept.assign(**means)
-    return CreMeans(made, terms, tuple(group), _findings(made, variables, terms, group, by_group.ngroups))
+    groups = len(kept.loc[modelled, list(group)].dropna().drop_duplicates())
+    return CreMeans(made, terms, tuple(group), _findings(made.loc[modelled], variables, terms, group, groups))
 
 
 def _require_names(variables: Sequence[str], prefix: str) -> None:
@@ -218,17 +211,17 @@ def _require_numeric(frame: pd.DataFrame, name: str) -> None:
 
 def _findings(
     made: pd.DataFrame, variables: Sequence[str], terms: Sequence[str], group: Sequence[str], groups: int
-) -> tuple[CreFinding, ...]:
+) -> tuple[Finding, ...]:
     found = []
     key = ":".join(group)
     if len(variables) > groups:
         text = f"{len(variables)} CRE variables for {groups} groups of {key}: their means are weakly identified."
-        found.append(CreFinding("more_variables_than_groups", key, len(variables), groups, text))
+        found.append(Finding(MORE_VARIABLES_THAN_GROUPS, key, len(variables), groups, text))
     for name, term in zip(variables, terms, strict=True):
         within, limit = _within_spread(made[name], made[term])
         if not within > limit:
             text = f"{name} hardly varies within the groups of {key}: its effect within groups is weakly identified."
-            found.append(CreFinding("no_within_variation", name, within, limit, text))
+            found.append(Finding(NO_WITHIN_VARIATION, name, within, limit, text))
     return tuple(found)
 
 

@@ -17,6 +17,7 @@ from dsam_assets.errors import DesignError
 from dsam_assets.scales import FloatArray
 
 if TYPE_CHECKING:
+    from dsam_assets.data.findings import Finding
     from dsam_assets.design.matrix import ModelMatrix
 
 INTERCEPT = "(Intercept)"
@@ -45,6 +46,7 @@ class DesignChecks:
         condition_number: largest over smallest singular value of the design matrix, intercept included, its columns
             scaled to unit length (Belsley, Kuh and Welsch, 1980), so that units of measurement do not matter; inf when
             exactly singular; None when not computed.
+        findings: what was noticed while the matrix was built that weakens identification.
     """
 
     response_name: str
@@ -57,6 +59,7 @@ class DesignChecks:
     rank: int | None
     dependent: tuple[str, ...]
     condition_number: float | None
+    findings: tuple[Finding, ...] = ()
 
 
 def design_checks(matrix: ModelMatrix) -> DesignChecks:
@@ -78,6 +81,7 @@ def design_checks(matrix: ModelMatrix) -> DesignChecks:
         rank=None if r is None else len(terms) - len(dependent),
         dependent=dependent,
         condition_number=None if r is None else condition_number(r),
+        findings=matrix.findings,
     )
 
 

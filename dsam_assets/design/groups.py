@@ -196,6 +196,18 @@ def _require_groups(group: Sequence[str], grouping: Grouping) -> None:
         )
 
 
+def panel_units(groups: Sequence[GroupTerm]) -> Grouping:
+    """The panel unit of each row: its combination of all grouping columns, labelled `uk:acme`."""
+    kept: list[GroupTerm] = []
+    for group in sorted(groups, key=lambda group: -len(group.group)):
+        if not any(set(group.group) <= set(other.group) for other in kept):
+            kept.append(group)
+    keys = np.column_stack([group.codes for group in kept])
+    distinct, unit = np.unique(keys, axis=0, return_inverse=True)
+    names = [KEY_JOINT.join(group.levels[code] for group, code in zip(kept, key, strict=True)) for key in distinct]
+    return Grouping(unit.reshape(-1).astype(np.intp), tuple(names))
+
+
 def varying_only(matrix: ModelMatrix, groups: Sequence[GroupTerm]) -> tuple[str, ...]:
     """Varying terms without a population coefficient. Allowed, as in lme4: their deviations are around zero."""
     named = dict.fromkeys(term for group in groups for term in group.terms)

@@ -6,14 +6,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dsam_assets.design.groups import panel_units
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import DataError
 
 
 def row_labels(frame: pd.DataFrame, date_var: str | None, matrix: ModelMatrix) -> pd.DataFrame:
-    """Columns `row` (position in the data file, 0-based) and, with a date column, `date`; one row per modelled row."""
+    """One row per modelled row: `row` (position in the data file, 0-based), with a date column `date`, and for a panel
+    `group`, the panel unit."""
     labels = pd.DataFrame({"row": matrix.rows.astype("int64")})
-    return labels if date_var is None else labels.assign(date=frame[date_var].to_numpy()[matrix.rows])
+    if date_var is not None:
+        labels["date"] = frame[date_var].to_numpy()[matrix.rows]
+    if matrix.groups:
+        units = panel_units(matrix.groups)
+        labels["group"] = np.asarray(units.levels, dtype=object)[units.codes]
+    return labels
 
 
 def labelled(rows: NDArray[np.intp], labels: pd.DataFrame | None) -> pd.DataFrame:

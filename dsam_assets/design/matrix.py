@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,12 +33,17 @@ from dsam_assets.design.transforms import RowOrder, evaluate
 from dsam_assets.errors import DataError, DesignError
 from dsam_assets.scales import FloatArray, ResponseScale
 
+if TYPE_CHECKING:
+    from dsam_assets.data.findings import Finding
+    from dsam_assets.data.pooling_map import PoolingMap
+    from dsam_assets.design.groups import GroupTerm
+
 type Rows = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class ModelMatrix:
-    """The population part of a model.
+    """A model's rows: its population part and, where it has them, its group terms or pooling labels.
 
     Attributes:
         terms: R's column names, `(Intercept)` first when present.
@@ -49,6 +54,10 @@ class ModelMatrix:
         response_scale: `log` when the formula logs the response.
         rows: positions in the frame of the rows kept, ascending, shape (N,).
         dropped: for each column (or lagged call) with missing values, how many rows lack it.
+        groups: group terms on the same rows; empty unless the model is hierarchical.
+        group_means: terms that are group means of other columns (correlated random effects).
+        pooling: labels by which media terms share coefficients; `None` unless the model is pooled.
+        findings: what was noticed on the way here that weakens the model's identification.
     """
 
     terms: tuple[str, ...]
@@ -59,6 +68,17 @@ class ModelMatrix:
     response_scale: ResponseScale
     rows: NDArray[np.intp]
     dropped: Mapping[str, int]
+    groups: tuple[GroupTerm, ...] = ()
+    group_means: tuple[str, ...] = ()
+    pooling: PoolingMap | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def model_class(self) -> Literal["blm", "re", "cre", "pooled"]:
+        """The class of model, as `model.type` names it."""
+        if self.pooling is not None:
+            return "pooled"
+        return "blm" if not self.groups else "cre" if self.group_means else "re"
 
 
 def build_model_matrix(

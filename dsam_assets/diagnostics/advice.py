@@ -18,16 +18,20 @@ ADVICE: Mapping[str, str] = {
     "pre_design_condition_number": (
         "Reduce correlated predictors (see the VIF report), combine them, or simplify the formula."
     ),
+    "pre_identification": (
+        "Leave the variables named out of cre.vars or of the group term, give them a population coefficient, or put "
+        "variables that share a label into the same unit."
+    ),
     "sampler_rhat_max": "Increase fit.mcmc.iter and fit.mcmc.warmup; if it stays high, simplify the model.",
     "sampler_ess_bulk_min": "Increase fit.mcmc.iter; if it stays low, check for several modes.",
     "sampler_ess_tail_min": (
         "Increase fit.mcmc.iter; if it stays low, check for several modes or draws piling up at a bound."
     ),
     "sampler_divergences": (
-        "Increase fit.mcmc.adapt_delta (e.g. 0.95, then 0.99); if divergences remain, reparameterise or simplify "
-        "the model."
+        "Increase fit.mcmc.control.adapt_delta (e.g. 0.95, then 0.99); if divergences remain, reparameterise or "
+        "simplify the model."
     ),
-    "sampler_treedepth_frac": "Increase fit.mcmc.max_treedepth.",
+    "sampler_treedepth_frac": "Increase fit.mcmc.control.max_treedepth.",
     "sampler_ebfmi_min": "The posterior's geometry is difficult: simplify the model or increase fit.mcmc.warmup.",
     "loo_pareto_k": (
         "Inspect the dates with high Pareto k in loo_pointwise: correct data errors, add what the model misses there, "

@@ -35,7 +35,7 @@ class Convergence:
     """Statistics per parameter, all arrays of shape (parameters,), NaN where not computed.
 
     Attributes:
-        parameters: names, coefficients first, then `noise_sd`.
+        parameters: names, coefficients first, then `noise_sd`, then group standard deviations or pooled labels.
         chains, draws: number of chains and draws per chain.
         mean, sd, mcse_mean: posterior mean and standard deviation, and the mean's Monte Carlo standard error, on the
             original scale.
@@ -57,8 +57,8 @@ class Convergence:
 
 def parameter_draws(draws: Draws) -> tuple[tuple[str, ...], FloatArray]:
     """Names and draws of every sampled parameter, shape (parameters, chains, draws)."""
-    stacked = np.concatenate([np.moveaxis(draws.coef, -1, 0), draws.noise_sd[np.newaxis]])
-    return (*draws.terms, "noise_sd"), np.asarray(stacked, dtype=np.float64)
+    parameters = draws.parameters
+    return tuple(parameters), np.stack(list(parameters.values())).astype(np.float64)
 
 
 def defect(sample: FloatArray) -> str:
@@ -76,7 +76,7 @@ def stuck_chains(sample: FloatArray) -> list[int]:
 
 
 def convergence(draws: Draws) -> Convergence:
-    """Convergence statistics of the coefficients and `noise_sd`."""
+    """Convergence statistics of every parameter; group deviations are exact draws given these, and have none."""
     names, samples = parameter_draws(draws)
     defects = [defect(sample) for sample in samples]
     stuck = [[] if text else stuck_chains(sample) for sample, text in zip(samples, defects, strict=True)]

@@ -18,6 +18,7 @@ def prefit_gates(checks: DesignChecks, mode: PolicyMode) -> tuple[GateResult, ..
         redundant_columns_gate(checks, mode),
         rank_gate(checks, mode),
         condition_gate(checks, mode),
+        findings_gate(checks, mode),
     )
 
 
@@ -56,6 +57,14 @@ def condition_gate(checks: DesignChecks, mode: PolicyMode) -> GateResult:
         return not_computed("pre_design_condition_number", mode, _unusable(checks))
     message = f"The condition number of the design matrix (columns scaled to unit length) is {value:,.4g}."
     return judged("pre_design_condition_number", value, mode, "model", message)
+
+
+def findings_gate(checks: DesignChecks, mode: PolicyMode) -> GateResult:
+    """p0: number of findings about group means, varying terms and pooling labels."""
+    found = checks.findings
+    message = " ".join(finding.message for finding in found) or "Nothing was noticed that weakens identification."
+    subject = listed(tuple(dict.fromkeys(finding.subject for finding in found))) if found else "model"
+    return judged("pre_identification", len(found), mode, subject, message)
 
 
 def _unusable(checks: DesignChecks) -> str:

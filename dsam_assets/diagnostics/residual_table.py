@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.design.labels import labelled
+from dsam_assets.fit.predictor import posterior_means, predictor
 from dsam_assets.scales import FloatArray
 
 if TYPE_CHECKING:
@@ -41,5 +42,4 @@ def fitted_mean(draws: Draws, matrix: ModelMatrix) -> FloatArray:
     The predictor is linear, so its mean over draws is the predictor at the mean coefficients: exact, and no
     draws × rows array is ever made.
     """
-    centre = draws.coef_flat.mean(axis=0)
-    return np.asarray(matrix.values @ centre + matrix.offset, dtype=np.float64)
+    return np.asarray(predictor(posterior_means(draws), matrix, slice(None))[:, 0], dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.diagnostics.gate_table import gates_from_frame
-from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates
+from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_gates, skipped_sampler_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
 from dsam_assets.diagnostics.rows import not_computed
 from dsam_assets.diagnostics.thresholds import CHECKS
@@ -18,6 +18,7 @@ from dsam_assets.verdict import GateResult
 if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
+POINT = "a point estimate (fit.method: optimise) has no draws to judge"
 DISABLED = "diagnostics.enabled is false"
 
 
@@ -39,11 +40,19 @@ def verdict_of_fit(
     rows: tuple[GateResult, ...]
     if section.enabled:
         prefit = gates_from_frame(pre_run_checks)
-        rows = (*prefit, *sampler_gates(draws, mode), loo_gate(loo, section.model_selection))
+        rows = (*prefit, *(_point_gates() if draws.is_point else _sampled_gates(draws, loo, section)))
     else:
         rows = tuple(not_computed(check_id, mode, DISABLED) for check_id in CHECKS if check_id != "loo_pareto_k")
         rows = (*rows, _loo_not_computed(section.model_selection, DISABLED))
     return build_report(rows, mode, section.gating, section.enforce_publish_gate)
+
+
+def _sampled_gates(draws: Draws, loo: Mapping[str, pd.DataFrame], section: Any) -> tuple[GateResult, ...]:
+    return (*sampler_gates(draws, section.policy_mode), loo_gate(loo, section.model_selection))
+
+
+def _point_gates() -> tuple[GateResult, ...]:
+    return (*skipped_sampler_gates(POINT), *skipped_gates(("loo_pareto_k",), POINT))
 
 
 def loo_gate(loo: Mapping[str, pd.DataFrame], section: Any) -> GateResult:

@@ -1,38 +1,52 @@
-"""Posterior draws on the original scale, and their ArviZ container.
-
-The only module that knows how ArviZ lays draws out (an xarray DataTree with groups `posterior` and `sample_stats`).
-"""
+"""Posterior draws on the original scale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.scales import FloatArray
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from dsam_assets.design.matrix import ModelMatrix
-
 SAMPLER_STATISTICS = ("lp", "energy", "diverging", "tree_depth", "acceptance_rate", "n_steps", "step_size")
 
 
 @dataclass(frozen=True)
+class GroupDeviations:
+    """Draws of one group term's deviations, in data units on the model scale.
+
+    Attributes:
+        key: grouping key as the formula writes it, `market:brand`.
+        levels: groups, length G.
+        terms: varying terms, length J.
+        values: deviations from the population's coefficients, shape (chain, draw, G, J). An intercept's is the one at
+            zero predictors, whatever the scaling, so that a group's coefficients are population plus deviations.
+    """
+
+    key: str
+    levels: tuple[str, ...]
+    terms: tuple[str, ...]
+    values: FloatArray
+
+
+@dataclass(frozen=True)
 class Draws:
-    """MCMC draws of a linear model, in data units on the model scale.
+    """Posterior draws in data units on the model scale; a point estimate is one chain of one draw.
 
     Attributes:
         terms: coefficient names, length K.
-        coef: coefficients, shape (chain, draw, K).
+        coef: (population) coefficients, shape (chain, draw, K).
         noise_sd: residual standard deviation, shape (chain, draw).
-        sampler: statistic → array of shape (chain, draw); names as in `SAMPLER_STATISTICS`.
+        sampler: statistic → array of shape (chain, draw); names as in `SAMPLER_STATISTICS`. Empty for a point estimate.
         max_treedepth: the limit that the sampler ran with.
         attributes: facts about the fit (seed, Stan version, iterations, …), JSON scalars only.
+        group_sd: hierarchical models: `sd_<idx>[<term>]` → shape (chain, draw). That of an intercept is at the
+            predictors' means where the design is centred.
+        label_coef: pooled models: `<grouping variable>[<label>]` → shape (chain, draw); `coef` holds their sums.
+        deviations: hierarchical models: one entry per group term, once `group_effects` has drawn them.
     """
 
     terms: tuple[str, ...]
@@ -41,6 +55,9 @@ class Draws:
     sampler: Mapping[str, NDArray[Any]]
     max_treedepth: int
     attributes: Mapping[str, str | int | float]
+    group_sd: Mapping[str, FloatArray] = field(default_factory=dict)
+    label_coef: Mapping[str, FloatArray] = field(default_factory=dict)
+    deviations: tuple[GroupDeviations, ...] = ()
 
     @property
     def coef_flat(self) -> FloatArray:
@@ -52,68 +69,34 @@ class Draws:
         """Residual standard deviations with chains joined, shape (S,)."""
         return self.noise_sd.reshape(-1)
 
-    def thinned(self, most: int) -> tuple[FloatArray, FloatArray]:
-        """At most `most` evenly spaced draws: coefficients (S', K) and residual standard deviations (S',)."""
-        total = self.noise_flat.size
-        chosen = np.linspace(0, total - 1, min(most, total)).round().astype(int)
-        return self.coef_flat[chosen], self.noise_flat[chosen]
+    @property
+    def is_point(self) -> bool:
+        """Whether this is a point estimate (`fit.method: optimise`): nothing about its spread is known."""
+        return self.attributes.get("method") == "optimise"
 
+    @property
+    def parameters(self) -> dict[str, FloatArray]:
+        """Every parameter by name, shape (chain, draw) each: coefficients, `noise_sd`, then group sds and labels."""
+        coefficients = {term: self.coef[..., position] for position, term in enumerate(self.terms)}
+        return {**coefficients, "noise_sd": self.noise_sd, **self.group_sd, **self.label_coef}
 
-def to_container(draws: Draws) -> xr.DataTree:
-    """The draws as an ArviZ container."""
-    import xarray as xr
+    @property
+    def all_terms(self) -> tuple[str, ...]:
+        """The population's terms, then terms that only vary by group."""
+        return tuple(dict.fromkeys([*self.terms, *(term for each in self.deviations for term in each.terms)]))
 
-    chains, size = draws.noise_sd.shape
-    coords = {"chain": np.arange(chains), "draw": np.arange(size), "term": list(draws.terms)}
-    posterior = xr.Dataset(
-        {"coef": (("chain", "draw", "term"), draws.coef), "noise_sd": (("chain", "draw"), draws.noise_sd)},
-        coords=coords,
-        attrs=dict(draws.attributes),
-    )
-    statistics = xr.Dataset(
-        {name: (("chain", "draw"), values) for name, values in draws.sampler.items()},
-        coords={"chain": coords["chain"], "draw": coords["draw"]},
-        attrs={"max_treedepth": draws.max_treedepth},
-    )
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": statistics})
-
-
-def model_container(draws: Draws, matrix: ModelMatrix, config_text: str) -> xr.DataTree:
-    """Everything needed to reload a fitted model: draws, model matrix and resolved config in one container.
-
-    The group `model` holds `design (row, term)`, `response (row)` and `offset (row)` in data units on the model scale.
-    """
-    import xarray as xr
-
-    model = xr.Dataset(
-        {
-            "design": (("row", "term"), matrix.values),
-            "response": (("row",), matrix.response),
-            "offset": (("row",), matrix.offset),
-        },
-        coords={"row": matrix.rows, "term": list(matrix.terms)},
-        attrs={
-            "response_name": matrix.response_name,
-            "response_scale": matrix.response_scale,
-            "config": config_text,
-        },
-    )
-    groups = {name: node.to_dataset() for name, node in to_container(draws).children.items()}
-    return xr.DataTree.from_dict({**groups, "model": model})
-
-
-def from_container(tree: xr.DataTree) -> Draws:
-    """The draws in an ArviZ container that `to_container` made."""
-    posterior, statistics = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
-    return Draws(
-        terms=tuple(str(term) for term in posterior["term"].values),
-        coef=posterior["coef"].values,
-        noise_sd=posterior["noise_sd"].values,
-        sampler={str(name): values.values for name, values in statistics.data_vars.items()},
-        max_treedepth=int(statistics.attrs["max_treedepth"]),
-        attributes={str(key): _plain(value) for key, value in posterior.attrs.items()},
-    )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    def thinned(self, most: int) -> Draws:
+        """At most `most` draws over all chains (but one per chain), evenly spaced within each chain."""
+        chains, size = self.noise_sd.shape
+        if chains * size <= most:
+            return self
+        chosen = np.linspace(0, size - 1, max(1, min(most // chains, size))).round().astype(int)
+        return replace(
+            self,
+            coef=self.coef[:, chosen],
+            noise_sd=self.noise_sd[:, chosen],
+            sampler={name: values[:, chosen] for name, values in self.sampler.items()},
+            group_sd={name: values[:, chosen] for name, values in self.group_sd.items()},
+            label_coef={name: values[:, chosen] for name, values in self.label_coef.items()},
+            deviations=tuple(replace(each, values=each.values[:, chosen]) for each in self.deviations),
+        )

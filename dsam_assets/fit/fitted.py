@@ -5,33 +5,17 @@ Everything works by blocks of rows, so memory stays bounded whatever the number 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from dsam_assets.design.groups import panel_units
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.predictor import BLOCK_CELLS, JointDraws, draws_for, predictor, predictor_blocks
 from dsam_assets.scales import ConversionMethod, FloatArray, ResponseScale, draws_to_kpi, observed_to_kpi
 
-BLOCK_CELLS = 1_000_000  # 8 MB: a block and its temporaries stay near the processor's cache
-MOST_CELLS = 200_000_000
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
-
-
-def draws_for(draws: Draws, rows: int) -> tuple[FloatArray, FloatArray]:
-    """The draws used to summarise so many rows: all of them, or evenly spaced ones for very long data."""
-    return draws.thinned(max(100, MOST_CELLS // max(rows, 1)))
-
-
-def predictor_blocks(coef: FloatArray, matrix: ModelMatrix) -> Iterator[tuple[slice, FloatArray]]:
-    """Linear predictor (with offset) by blocks of rows: (rows, array of shape (S, rows in block))."""
-    rows = len(matrix.response)
-    step = max(1, BLOCK_CELLS // max(coef.shape[0], 1))
-    for start in range(0, rows, step):
-        block = slice(start, min(start + step, rows))
-        # One row's draws lie side by side in memory, because they are what is sorted and summed.
-        yield block, (matrix.values[block] @ coef.T + matrix.offset[block, np.newaxis]).T
 
 
 def fitted_table(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFrame:
@@ -42,8 +26,9 @@ def fitted_table(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd.
 def fitted_kpi_table(
     draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, method: ConversionMethod = "conditional_mean"
 ) -> pd.DataFrame:
-    """Fitted values on the KPI scale, converted draw by draw before they are summarised."""
-    used: ConversionMethod = method if matrix.response_scale == "log" else "identity"
+    """Fitted values on the KPI scale, converted draw by draw before they are summarised; exp(μ) for a point."""
+    chosen: ConversionMethod = "point_exp" if draws.is_point else method
+    used: ConversionMethod = chosen if matrix.response_scale == "log" else "identity"
     return _summarise(draws, matrix, labels, matrix.response_scale, used)
 
 
@@ -60,12 +45,12 @@ def fitted_tables(
 def _summarise(
     draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, scale: ResponseScale, method: ConversionMethod
 ) -> pd.DataFrame:
-    coef, noise = draws_for(draws, len(matrix.response))
+    joint = draws_for(draws, len(matrix.response))
     parts = {name: np.empty(len(matrix.response)) for name in ("fitted", "sd", *QUANTILES)}
-    for block, mean in predictor_blocks(coef, matrix):
-        values = draws_to_kpi(mean, noise, scale, method)
+    for block, mean in predictor_blocks(joint, matrix):
+        values = draws_to_kpi(mean, joint.noise_sd, scale, method)
         parts["fitted"][block] = values.mean(axis=0)
-        parts["sd"][block] = values.std(axis=0, ddof=1)
+        parts["sd"][block] = values.std(axis=0, ddof=1) if len(values) > 1 else np.nan
         ordered = np.sort(values.T, axis=1)
         for name, share in QUANTILES.items():
             parts[name][block] = _quantile_of_sorted(ordered, share)
@@ -101,24 +86,37 @@ def observed_tables(matrix: ModelMatrix, labels: pd.DataFrame) -> dict[str, pd.D
 
 
 def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
-    """In-sample fit per draw, summarised: R², RMSE and SMAPE on the model scale.
+    """In-sample fit per draw, summarised: R², RMSE and SMAPE on the model scale, over all rows and by panel unit.
 
     R² is 1 − SSE/SST of the draw's fitted values; RMSE has the response's unit; SMAPE = mean of 2|y − f| / (|y| + |f|).
     """
-    coef, _ = draws_for(draws, len(matrix.response))
-    squared, smape = np.zeros(coef.shape[0]), np.zeros(coef.shape[0])
-    for block, mean in predictor_blocks(coef, matrix):
-        observed = matrix.response[block]
+    joint = draws_for(draws, len(matrix.response))
+    rows = _metric_rows("all", joint, matrix, np.arange(len(matrix.response)))
+    if matrix.groups:
+        units = panel_units(matrix.groups)
+        for code, label in enumerate(units.levels):
+            rows += _metric_rows(label, joint, matrix, np.flatnonzero(units.codes == code))
+    return pd.DataFrame(rows)
+
+
+def _metric_rows(label: str, joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.intp]) -> list[dict[str, object]]:
+    squared, smape = np.zeros(joint.noise_sd.size), np.zeros(joint.noise_sd.size)
+    step = max(1, BLOCK_CELLS // joint.noise_sd.size)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        mean = predictor(joint, matrix, block)
+        observed = matrix.response[block, np.newaxis]
         error = observed - mean
-        squared += np.einsum("sn,sn->s", error, error)
+        squared += np.einsum("ns,ns->s", error, error)
         scale = np.abs(observed) + np.abs(mean)
-        smape += np.divide(2 * np.abs(error), scale, out=np.zeros_like(error), where=scale > 0).sum(axis=1)
-    rows = len(matrix.response)
-    total = float(((matrix.response - matrix.response.mean()) ** 2).sum())
-    metrics = {"r2": 1 - squared / total, "rmse": np.sqrt(squared / rows), "smape": smape / rows}
-    return pd.DataFrame([_metric_row(name, values, rows) for name, values in metrics.items()])
+        smape += np.divide(2 * np.abs(error), scale, out=np.zeros_like(error), where=scale > 0).sum(axis=0)
+    response = matrix.response[rows]
+    total = float(((response - response.mean()) ** 2).sum())
+    r2 = 1 - squared / total if total > 0 else np.full_like(squared, np.nan)
+    metrics = {"r2": r2, "rmse": np.sqrt(squared / len(rows)), "smape": smape / len(rows)}
+    return [_metric_row(label, name, values, len(rows)) for name, values in metrics.items()]
 
 
-def _metric_row(name: str, values: FloatArray, rows: int) -> dict[str, object]:
+def _metric_row(label: str, name: str, values: FloatArray, rows: int) -> dict[str, object]:
     low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return {"group": "all", "metric": name, "mean": values.mean(), "q05": low, "q50": median, "q95": high, "rows": rows}
+    return {"group": label, "metric": name, "mean": values.mean(), "q05": low, "q50": median, "q95": high, "rows": rows}

@@ -10,8 +10,7 @@ which stays sound where a τ is zero. One draw of u per posterior draw of (b, τ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,51 +18,42 @@ from numpy.typing import NDArray
 from dsam_assets.design.blocks import Block
 from dsam_assets.design.groups import GroupTerm
 from dsam_assets.design.hierarchical import HierarchicalDesign
+from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.scaling import INTERCEPT, Scaling
 from dsam_assets.errors import DesignError
-from dsam_assets.fit.group_draws import HierarchicalDraws
+from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.scales import FloatArray
 
 BLOCK_CELLS = 8_000_000
-LOG_2PI = float(np.log(2 * np.pi))
 
 
-@dataclass(frozen=True)
-class GroupEffects:
-    """Draws of the group deviations in data units on the model scale.
+def with_group_effects(draws: Draws, design: HierarchicalDesign, *, seed: int) -> Draws:
+    """The draws with the deviations of every group, one draw per posterior draw.
 
-    Attributes:
-        groups: the group terms, in the formula's order.
-        deviations: per group term, shape (chain, draw, G, J); intercepts are those at zero predictors, whatever the
-            scaling, so that a group's coefficients are population coefficients plus deviations.
-    """
-
-    groups: tuple[GroupTerm, ...]
-    deviations: tuple[FloatArray, ...]
-
-
-def draw_group_effects(draws: HierarchicalDraws, design: HierarchicalDesign, *, seed: int) -> GroupEffects:
-    """Draw the deviations of every group from their exact conditional distribution, one draw per posterior draw.
-
+    Deviations come from their exact conditional distribution; those of a point estimate are its conditional means.
     Memory is that of the result, S · Σ G·J numbers; thin the draws first where that is too much. The result does not
     depend on how the work is cut up.
     """
-    coef = coefficients_on_stan_scale(design.scaling, draws.coef.reshape(-1, len(draws.terms)))
-    group_sd = draws.group_sd.reshape(len(coef), -1) * design.sd_factor
-    noise_sd = draws.noise_sd.reshape(-1) / design.scaling.y_spread
+    coef = coefficients_on_stan_scale(design.scaling, draws.coef_flat)
+    group_sd = np.stack([draws.group_sd[name].reshape(-1) for name in design.sd_names], axis=-1) * design.sd_factor
+    noise_sd = draws.noise_flat / design.scaling.y_spread
     first_sd = np.cumsum([0, *(len(group.terms) for group in design.groups)])
     scaled = [np.zeros((len(coef), len(group.levels), len(group.terms))) for group in design.groups]
     for number, block in enumerate(design.statistics.blocks):
         place = block.deviations
-        rng = np.random.default_rng([seed, number])
         tau = group_sd[:, first_sd[place.term] + place.effect]
-        u = conditional_draws(block, coef, tau, noise_sd, rng.normal(size=tau.shape))
+        rng = np.random.default_rng([seed, number])
+        normals = np.zeros(tau.shape) if draws.is_point else rng.normal(size=tau.shape)
+        u = conditional_draws(block, coef, tau, noise_sd, normals)
         for position, target in enumerate(scaled):
             mine = place.term == position
             target[:, place.level[mine], place.effect[mine]] = u[:, mine]
-    original = _to_data_units(scaled, design)
     shape = draws.noise_sd.shape
-    return GroupEffects(design.groups, tuple(values.reshape(*shape, *values.shape[1:]) for values in original))
+    deviations = [
+        GroupDeviations(group.key, group.levels, group.terms, values.reshape(*shape, *values.shape[1:]))
+        for group, values in zip(design.groups, _to_data_units(scaled, design), strict=True)
+    ]
+    return replace(draws, deviations=tuple(deviations))
 
 
 def coefficients_on_stan_scale(scaling: Scaling, coef: FloatArray) -> FloatArray:
@@ -124,7 +114,7 @@ def _same_levels(group: GroupTerm, host: GroupTerm) -> NDArray[np.intp]:
 
 
 def group_coefficients(
-    draws: HierarchicalDraws, effects: GroupEffects, key: str
+    draws: Draws, matrix: ModelMatrix, key: str
 ) -> tuple[tuple[str, ...], tuple[str, ...], FloatArray]:
     """Coefficients of each group of one grouping factor: population plus deviations.
 
@@ -132,8 +122,8 @@ def group_coefficients(
     cross it average out and are not.
 
     Args:
-        draws: the draws that `effects` were drawn for.
-        effects: deviations.
+        draws: draws with deviations.
+        matrix: the model, whose group terms say which group lies in which.
         key: the factor, as in `GroupTerm.key`.
 
     Returns:
@@ -142,19 +132,19 @@ def group_coefficients(
     Raises:
         DesignError: no group term has this key.
     """
-    own = next((group for group in effects.groups if group.key == key), None)
+    own = next((group for group in matrix.groups if group.key == key), None)
     if own is None:
-        known = ", ".join(dict.fromkeys(group.key for group in effects.groups))
+        known = ", ".join(dict.fromkeys(group.key for group in matrix.groups))
         raise DesignError("No group term has this key.", got=key, wanted=f"one of {known}")
-    terms = tuple(dict.fromkeys([*draws.terms, *(term for group in effects.groups for term in group.terms)]))
+    terms = draws.all_terms
     values = np.zeros((*draws.noise_sd.shape, len(own.levels), len(terms)))
     values[..., : len(draws.terms)] = draws.coef[:, :, None, :]
     used = set(draws.terms)
-    for group, deviations in zip(effects.groups, effects.deviations, strict=True):
+    for group, deviations in zip(matrix.groups, draws.deviations, strict=True):
         parent = _parents(own, group)
         if parent is not None:
             used.update(group.terms)
-            values[..., [terms.index(term) for term in group.terms]] += deviations[:, :, parent]
+            values[..., [terms.index(term) for term in group.terms]] += deviations.values[:, :, parent]
     kept = [position for position, term in enumerate(terms) if term in used]
     return own.levels, tuple(terms[position] for position in kept), values[..., kept]
 
@@ -164,33 +154,3 @@ def _parents(own: GroupTerm, other: GroupTerm) -> NDArray[np.intp] | None:
     parent = np.empty(len(own.levels), dtype=np.intp)
     parent[own.codes] = other.codes
     return parent if np.array_equal(parent[own.codes], other.codes) else None
-
-
-def fitted_blocks(
-    draws: HierarchicalDraws, effects: GroupEffects, design: HierarchicalDesign
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Mean of the response given the deviations, by blocks of rows: (rows, shape (S, rows in block)), model scale."""
-    matrix, size = design.matrix, draws.noise_sd.size
-    coef = draws.coef.reshape(size, -1)
-    flat = [values.reshape(size, *values.shape[2:]) for values in effects.deviations]
-    step = max(1, BLOCK_CELLS // size)
-    for start in range(0, len(matrix.response), step):
-        rows = slice(start, min(start + step, len(matrix.response)))
-        mean = coef @ matrix.values[rows].T + matrix.offset[rows]
-        for group, deviations in zip(effects.groups, flat, strict=True):
-            for effect in range(len(group.terms)):
-                mean += deviations[:, group.codes[rows], effect] * group.values[rows, effect]
-        yield rows, mean
-
-
-def log_likelihood_blocks(
-    draws: HierarchicalDraws, effects: GroupEffects, design: HierarchicalDesign
-) -> Iterator[tuple[slice, FloatArray]]:
-    """Pointwise log-likelihood given the deviations, by blocks of rows: (rows, shape (S, rows in block)).
-
-    That of the response on the model scale; a log response needs its Jacobian for the KPI scale.
-    """
-    noise_sd = draws.noise_sd.reshape(-1, 1)
-    constant = np.log(noise_sd) + 0.5 * LOG_2PI
-    for rows, mean in fitted_blocks(draws, effects, design):
-        yield rows, -0.5 * ((design.matrix.response[rows] - mean) / noise_sd) ** 2 - constant

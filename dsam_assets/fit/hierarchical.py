@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from dsam_assets.design.hierarchical import HierarchicalDesign
-from dsam_assets.fit.group_draws import HierarchicalDraws
+from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.runner import McmcSettings, StanRunner
 from dsam_assets.fit.sample import fit_attributes, require_finite, sampler_statistics
 from dsam_assets.fit.stan_input import (
@@ -16,6 +20,9 @@ from dsam_assets.fit.stan_input import (
     PositivePriors,
     hierarchical_input,
 )
+from dsam_assets.scales import FloatArray
+
+ADJOINT_PROGRAM = "hierarchical_adjoint"  # the same density with its gradient in C++
 
 
 def fit_hierarchical(
@@ -26,8 +33,10 @@ def fit_hierarchical(
     positive_priors: PositivePriors = "centered",
     prior_only: bool = False,
     program: str = HIERARCHICAL_PROGRAM,
-) -> HierarchicalDraws:
+) -> Draws:
     """Sample the posterior of population coefficients and standard deviations, group deviations integrated out.
+
+    `group_effects.with_group_effects` adds the deviations to these draws.
 
     Args:
         design: the model.
@@ -44,15 +53,27 @@ def fit_hierarchical(
     data = hierarchical_input(design, positive_priors=positive_priors, prior_only=prior_only)
     raw = runner.sample(program, data, settings)
     require_finite(raw, (COEF, NOISE, GROUP_SD))
-    return HierarchicalDraws(
+    facts = fit_attributes(design.matrix, settings, raw) | {"groups": _groups(design)}
+    return hierarchical_draws(design, raw.parameters, sampler_statistics(raw), settings.max_treedepth, facts)
+
+
+def hierarchical_draws(
+    design: HierarchicalDesign,
+    parameters: Mapping[str, FloatArray],
+    sampler: Mapping[str, NDArray[Any]],
+    max_treedepth: int,
+    attributes: Mapping[str, str | int | float],
+) -> Draws:
+    """Draws in data units from Stan's parameters, shape (chain, draw, …) each; without group deviations."""
+    group_sd = np.asarray(parameters[GROUP_SD], dtype=float) / design.sd_factor
+    return Draws(
         terms=design.matrix.terms,
-        coef=design.scaling.coefficients_to_data_units(np.asarray(raw.parameters[COEF], dtype=float)),
-        noise_sd=design.scaling.noise_to_data_units(np.asarray(raw.parameters[NOISE], dtype=float)),
-        group_sd_terms=design.sd_names,
-        group_sd=np.asarray(raw.parameters[GROUP_SD], dtype=float) / design.sd_factor,
-        sampler=sampler_statistics(raw),
-        max_treedepth=settings.max_treedepth,
-        attributes=fit_attributes("hierarchical", design.matrix, settings, raw) | {"groups": _groups(design)},
+        coef=design.scaling.coefficients_to_data_units(np.asarray(parameters[COEF], dtype=float)),
+        noise_sd=design.scaling.noise_to_data_units(np.asarray(parameters[NOISE], dtype=float)),
+        sampler=sampler,
+        max_treedepth=max_treedepth,
+        attributes=attributes,
+        group_sd={name: group_sd[..., position] for position, name in enumerate(design.sd_names)},
     )
 
 

@@ -1,15 +1,17 @@
 """The seam between the fit stage and whatever runs Stan.
 
-The core asks for draws through this protocol, so it knows neither cmdstanpy nor where Stan is installed.
+The core asks for draws and modes through this protocol, so it knows neither cmdstanpy nor where Stan is installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from dsam_assets.scales import FloatArray
+
+OptimiseAlgorithm = Literal["lbfgs", "bfgs"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,19 @@ class McmcSettings:
 
 
 @dataclass(frozen=True)
+class OptimiseSettings:
+    """How to climb from one start: at most `iterations` steps, from uniform(±init_radius) on the unconstrained scale.
+
+    None leaves the radius to Stan (2); so are the tolerances.
+    """
+
+    seed: int
+    iterations: int = 2000
+    algorithm: OptimiseAlgorithm = "lbfgs"
+    init_radius: float | None = None
+
+
+@dataclass(frozen=True)
 class StanDraws:
     """Raw draws from Stan, on the scale that Stan sees.
 
@@ -55,9 +70,37 @@ class StanDraws:
     seconds: float = field(compare=False)
 
 
+@dataclass(frozen=True)
+class StanMode:
+    """Where one optimisation ended, on the scale that Stan sees.
+
+    Attributes:
+        parameters: name → array of the parameter's shape.
+        log_posterior: Stan's `lp__` there, without the Jacobian of the constraints: known up to a constant that is the
+            same for all starts of one program and data block.
+        converged: whether Stan stopped because a tolerance was met.
+        reason: why Stan stopped, in its words.
+        iterations: steps taken, where Stan says.
+        stan_version: version of Stan that found it.
+    """
+
+    parameters: Mapping[str, FloatArray]
+    log_posterior: float
+    converged: bool
+    reason: str
+    iterations: int | None
+    stan_version: str
+
+
 class StanRunner(Protocol):
-    """Something that samples a named Stan program (`linear` for stan/linear.stan)."""
+    """Something that samples and optimises a named Stan program (`linear` for stan/linear.stan)."""
 
     def sample(self, program: str, data: Mapping[str, Any], settings: McmcSettings) -> StanDraws:
         """Draw from the program's posterior; raises `FitError` or `ToolchainError`."""
+        ...
+
+    def optimise(self, program: str, data: Mapping[str, Any], settings: OptimiseSettings) -> StanMode:
+        """Climb to a mode of the posterior density of the parameters as the program declares them, without the
+        Jacobian of their constraints; raises `FitError` or `ToolchainError`. Not converging is a result, not an error.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from dsam_assets.errors import FitError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.runner import McmcSettings, StanDraws, StanRunner
 from dsam_assets.fit.stan_input import COEF, LINEAR_PROGRAM, NOISE, PositivePriors, linear_input
+from dsam_assets.scales import FloatArray
 
 DEFAULT_SEED = 1
 DEFAULT_MAX_TREEDEPTH = 10
@@ -77,14 +78,25 @@ def fit_linear(
     """
     raw = runner.sample(LINEAR_PROGRAM, linear_input(design, positive_priors=positive_priors), settings)
     require_finite(raw, (COEF, NOISE))
-    scaling = design.scaling
+    facts = fit_attributes(design.matrix, settings, raw)
+    return linear_draws(design, raw.parameters, sampler_statistics(raw), settings.max_treedepth, facts)
+
+
+def linear_draws(
+    design: LinearDesign,
+    parameters: Mapping[str, FloatArray],
+    sampler: Mapping[str, NDArray[Any]],
+    max_treedepth: int,
+    attributes: Mapping[str, str | int | float],
+) -> Draws:
+    """Draws in data units from Stan's parameters, shape (chain, draw, …) each."""
     return Draws(
         terms=design.matrix.terms,
-        coef=scaling.coefficients_to_data_units(np.asarray(raw.parameters[COEF], dtype=float)),
-        noise_sd=scaling.noise_to_data_units(np.asarray(raw.parameters[NOISE], dtype=float)),
-        sampler=sampler_statistics(raw),
-        max_treedepth=settings.max_treedepth,
-        attributes=fit_attributes("blm", design.matrix, settings, raw),
+        coef=design.scaling.coefficients_to_data_units(np.asarray(parameters[COEF], dtype=float)),
+        noise_sd=design.scaling.noise_to_data_units(np.asarray(parameters[NOISE], dtype=float)),
+        sampler=sampler,
+        max_treedepth=max_treedepth,
+        attributes=attributes,
     )
 
 
@@ -106,12 +118,11 @@ def require_finite(raw: StanDraws, names: Sequence[str]) -> None:
             )
 
 
-def fit_attributes(
-    model_class: str, matrix: ModelMatrix, settings: McmcSettings, raw: StanDraws
-) -> dict[str, str | int | float]:
+def fit_attributes(matrix: ModelMatrix, settings: McmcSettings, raw: StanDraws) -> dict[str, str | int | float]:
     """Facts about a fit that go with its draws; the same inputs give the same facts."""
     return {
-        "model_class": model_class,
+        "model_class": matrix.model_class,
+        "method": "mcmc",
         "response": matrix.response_name,
         "response_scale": matrix.response_scale,
         "coefficient_units": f"{matrix.response_name} on the {matrix.response_scale} scale per unit",

@@ -5,24 +5,43 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.group_effects import group_coefficients
 from dsam_assets.scales import FloatArray
 
 QUANTILES = {"q025": 0.025, "q05": 0.05, "q50": 0.5, "q95": 0.95, "q975": 0.975}
 
 
 def posterior_summary(draws: Draws) -> pd.DataFrame:
-    """Mean, sd and quantiles of every coefficient and of `noise_sd`, in data units on the model scale."""
-    values = np.column_stack([draws.coef_flat, draws.noise_flat])
-    return pd.DataFrame([_row(name, values[:, position]) for position, name in enumerate((*draws.terms, "noise_sd"))])
+    """Mean, sd and quantiles of every parameter, in data units on the model scale; a point estimate has no sd."""
+    return pd.DataFrame([{"parameter": name, **_row(values)} for name, values in draws.parameters.items()])
 
 
-def _row(name: str, values: FloatArray) -> dict[str, object]:
+def group_summary(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
+    """Coefficients of every group of every grouping key: population plus deviations, data units, model scale."""
+    rows = []
+    for key in dict.fromkeys(group.key for group in matrix.groups):
+        groups, terms, values = group_coefficients(draws, matrix, key)
+        rows += [
+            {"grouping": key, "group": group, "term": term, **_row(values[..., g, t])}
+            for g, group in enumerate(groups)
+            for t, term in enumerate(terms)
+        ]
+    return pd.DataFrame(rows)
+
+
+def summary_tables(draws: Draws, matrix: ModelMatrix) -> dict[str, pd.DataFrame]:
+    """`posterior_summary` and, for a hierarchical model, `group_coefficients`."""
+    tables = {"posterior_summary": posterior_summary(draws)}
+    return tables | {"group_coefficients": group_summary(draws, matrix)} if matrix.groups else tables
+
+
+def _row(values: FloatArray) -> dict[str, object]:
     quantiles = np.quantile(values, list(QUANTILES.values()))
     return {
-        "parameter": name,
         "mean": values.mean(),
-        "sd": values.std(ddof=1),
+        "sd": values.std(ddof=1) if values.size > 1 else np.nan,
         **dict(zip(QUANTILES, quantiles, strict=True)),
         "share_positive": float((values > 0).mean()),
     }

@@ -74,10 +74,16 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "transform_assumptions.txt", "transform_assumptions", "transform_assumptions.txt", "pre_run",
         "save_transform_assumptions_txt",
     ),
+    *(
+        Artefact(f"transform_sensitivity_{name}.csv", "transform_sensitivity", f"transform_sensitivity_{name}.csv",
+                 "pre_run", f"save_transform_sensitivity_{name}_csv")
+        for name in ("summary", "parameters")
+    ),
     Artefact("holiday_feature_manifest.csv", "holiday_features", "holiday_feature_manifest.csv", "pre_run"),
     Artefact("data_dictionary.csv", "data_dictionary", "data_dictionary.csv", "pre_run", "save_data_dictionary_csv"),
     Artefact("spec_summary.csv", "spec_summary", "spec_summary.csv", "pre_run", "save_spec_summary_csv"),
     Artefact("vif_report.csv", "vif_report", "vif_report.csv", "pre_run", "save_vif_report_csv"),
+    Artefact("dropped_groups.csv", "design_matrix", "dropped_groups.csv", "pre_run"),
     Artefact("prior_table.csv", "prior_table", "prior_table.csv", "pre_run"),
     Artefact("model.nc", "posterior", "model.nc", "model_fit", "save_model"),
     Artefact("posterior.nc", "posterior", "posterior.nc", "model_fit", "save_posterior"),
@@ -90,6 +96,12 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "posterior_summary.csv", "posterior_summary", "posterior_summary.csv", "post_run",
         "save_posterior_summary_csv",
     ),
+    Artefact(
+        "group_coefficients.csv", "posterior_summary", "group_coefficients.csv", "post_run",
+        "save_posterior_summary_csv",
+    ),
+    Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run"),
+    Artefact("optimisation_best.csv", "posterior", "optimisation_best.csv", "post_run"),
     Artefact(
         "chain_diagnostics.txt", "chain_diagnostics", "chain_diagnostics.txt", "diagnostics",
         "save_chain_diagnostics_txt",
@@ -126,11 +138,12 @@ ASSET_STAGES: dict[str, Stage] = {
     "resolved_config": "run_metadata",
     "session_info": "run_metadata",
     "model_frame": "pre_run",
-    "design_matrix": "pre_run",
+    "pooling_map": "pre_run",
     "prior_table": "pre_run",
     "pre_run_checks": "pre_run",
     "run_bundle": "interpretation",
     **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
+    "posterior": "model_fit",
 }
 
 

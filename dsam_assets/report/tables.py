@@ -7,8 +7,9 @@ from dsam_assets.tables import Column, Table
 
 ROW = Column("row", "integer", "position", "0-based position in the data file", at_least=0)
 DATE = Column("date", "date", "date", "date of the row", required=False)
+GROUP = Column("group", "text", "text", "panel unit of the row", required=False)
 TERM = Column("term", "text", "name", "design column, by R's name")
-PARAMETER = Column("parameter", "text", "name", "coefficient, by R's name, or noise_sd")
+PARAMETER = Column("parameter", "text", "name", "coefficient by R's name, noise_sd, group sd or pooled label")
 MODEL = "response on the model scale"
 STATUS = ("pass", "warn", "fail", "skipped", "not_computed")
 
@@ -32,16 +33,35 @@ def _quantiles(unit: str, *names: tuple[str, str]) -> tuple[Column, ...]:
 FITTED_COLUMNS = (
     ROW,
     DATE,
+    GROUP,
     number("fitted", "response", "mean over draws"),
-    number("sd", "response", "standard deviation over draws", at_least=0),
+    number("sd", "response", "standard deviation over draws; missing for a point", nullable=True, at_least=0),
     *_quantiles("response", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
     text("conversion_method", "how draws reached this scale"),
 )
 OBSERVED_COLUMNS = (
     ROW,
     DATE,
+    GROUP,
     number("observed", "response", "observed response"),
     text("conversion_method", "how values reached this scale"),
+)
+
+SUMMARY_COLUMNS = (
+    number("mean", "data units, model scale", "posterior mean"),
+    number("sd", "data units, model scale", "posterior sd; missing for a point", nullable=True, at_least=0),
+    *_quantiles(
+        "data units, model scale",
+        ("q025", "2.5 %"), ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %"), ("q975", "97.5 %"),
+    ),
+    number("share_positive", "share", "share of draws above zero", at_least=0, at_most=1),
+)  # fmt: skip
+
+MODE_COLUMNS = (
+    number("estimate", "data units, model scale", "mode of the posterior", nullable=True),
+    number("sd", "data units, model scale", "approximate sd from the curvature", nullable=True, at_least=0),
+    Column("at_bound", "text", "text", "bound that it lies on", one_of=("none", "lower", "upper")),
+    text("note", "why there is no sd; may be empty"),
 )
 
 TABLES: dict[str, Table] = {
@@ -172,14 +192,95 @@ TABLES: dict[str, Table] = {
             (
                 PARAMETER,
                 number("mean", "data units, model scale", "posterior mean"),
-                number("sd", "data units, model scale", "posterior standard deviation", at_least=0),
-                *_quantiles(
-                    "data units, model scale",
-                    ("q025", "2.5 %"), ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %"), ("q975", "97.5 %"),
-                ),
-                number("share_positive", "share", "share of draws above zero", at_least=0, at_most=1),
+                *SUMMARY_COLUMNS,
             ),
             unique=("parameter",),
+        ),
+        Table(
+            "optimisation_runs",
+            "one start of the optimisation (with as_vector: false, one parameter of one start)",
+            (
+                count("run", "position among the starts, from 1"),
+                count("seed", "seed of the start"),
+                Column("converged", "flag", "true/false", "whether it ended at a mode"),
+                text("message", "why it stopped, or failed"),
+                count("iterations", "steps taken, where known", nullable=True),
+                number("log_posterior", "nats", "log posterior at the end; compares starts of one fit", nullable=True),
+                number("log_posterior_gap", "nats", "what another Newton step would gain", nullable=True),
+                number("rmse", MODEL, "root mean squared error at the end", nullable=True, at_least=0),
+                Column("is_best", "flag", "true/false", "whether this is the fit"),
+            ),
+            open=True,
+        ),
+        Table(
+            "optimisation_best",
+            "one parameter of the best start",
+            (PARAMETER, *MODE_COLUMNS),
+            unique=("parameter",),
+        ),
+        Table(
+            "group_coefficients",
+            "one coefficient of one group",
+            (
+                text("grouping", "grouping key, as the formula writes it"),
+                text("group", "group"),
+                TERM,
+                *SUMMARY_COLUMNS,
+            ),
+            unique=("grouping", "group", "term"),
+        ),
+        Table(
+            "transform_sensitivity_status",
+            "the market",
+            (
+                Column("enabled", "flag", "true/false", "whether alternative formulas are fitted"),
+                count("scenarios", "alternative formulas"),
+            ),
+        ),
+        Table(
+            "transform_sensitivity_summary",
+            "one formula",
+            (
+                text("scenario", "name; base is the model's own formula"),
+                text("formula", "formula, without generated terms"),
+                Column("status", "text", "text", "outcome", one_of=("ok", "not_converged", "failed")),
+                text("message", "why it failed, or what was left out; may be empty"),
+                text("response_scale", "identity or log", nullable=True),
+                count("rows", "modelled rows", nullable=True),
+                count("terms", "design columns, intercept included", nullable=True),
+                number("r2", "share", "R² at the mode, model scale", nullable=True),
+                number("rmse", MODEL, "root mean squared error at the mode, model scale", nullable=True, at_least=0),
+                number("rmse_kpi", "KPI units", "the same on the KPI scale", nullable=True, at_least=0),
+                number("smape", "share", "mean of 2|y − f| / (|y| + |f|), model scale", nullable=True, at_least=0),
+            ),
+            unique=("scenario",),
+        ),
+        Table(
+            "transform_sensitivity_parameters",
+            "one parameter under one formula",
+            (
+                text("scenario", "name; base is the model's own formula"),
+                PARAMETER,
+                *MODE_COLUMNS,
+            ),
+            unique=("scenario", "parameter"),
+        ),
+        Table(
+            "pooling_map",
+            "one pooled variable, with a column per grouping variable",
+            (text("variable", "term of the formula"),),
+            unique=("variable",),
+            open=True,
+        ),
+        Table(
+            "dropped_groups",
+            "one group of labels that pooling.min_waves left out, with a column per grouping variable",
+            (
+                text("variables", "its media variables, which left the model"),
+                count("waves", "rows in which one of them is not zero"),
+                count("min_waves", "the fewest that a group must have"),
+            ),
+            open=True,
         ),
         Table("observed", "one modelled row, model scale", OBSERVED_COLUMNS),
         Table("observed_kpi", "one modelled row, KPI scale", OBSERVED_COLUMNS),
@@ -191,6 +292,7 @@ TABLES: dict[str, Table] = {
             (
                 ROW,
                 DATE,
+                GROUP,
                 number("observed", MODEL, "observed response"),
                 number("fitted", MODEL, "posterior mean of the linear predictor"),
                 number("residual", MODEL, "observed − fitted"),
@@ -233,6 +335,7 @@ TABLES: dict[str, Table] = {
             (
                 ROW,
                 DATE,
+                GROUP,
                 number("elpd_loo", "nats", "log predictive density of the row, model scale", nullable=True),
                 number("p_loo", "parameters", "the row's share of p_loo", nullable=True),
                 number("pareto_k", "shape", "Pareto k", nullable=True),

@@ -29,6 +29,8 @@ def loo_tables(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, section:
     if not (section.enabled and selection.enabled):
         key = "diagnostics.enabled" if not section.enabled else "diagnostics.model_selection.enabled"
         return {"loo_summary": skipped_summary(f"{key} is false")}
+    if draws.is_point:
+        return {"loo_summary": skipped_summary("a point estimate (fit.method: optimise) has no posterior to weigh")}
     result = psis_loo(
         draws, matrix, max_draws=selection.max_draws, seed=ROW_SAMPLE_SEED, pareto_k_warn=selection.pareto_k_warn
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.diagnostics.convergence import ess_mean
+from dsam_assets.fit.predictor import JointDraws, joint_draws, predictor
 from dsam_assets.scales import FloatArray, ResponseScale
 from dsam_assets.selection.psis import logsumexp, psis, tail_length
 
@@ -100,36 +101,38 @@ def psis_loo(
             antithetic draws of the parameters do not make the ratios, which are not linear in them, antithetic.
         max_rows, sampled_rows: when and how many rows to sample.
     """
-    coef, noise = draws.thinned(draws.noise_flat.size if max_draws is None else max_draws)
-    r_eff = _relative_efficiency(draws, len(noise)) if r_eff is None else r_eff
+    joint = joint_draws(draws, max_draws)
+    size = joint.noise_sd.size
+    r_eff = _relative_efficiency(draws, size) if r_eff is None else r_eff
     scored = _scored_rows(len(matrix.response), max_rows, sampled_rows, seed)
-    elpd, p_loo, k = _score(coef, noise, matrix, scored, tail_length(len(noise), r_eff))
-    return _result(elpd, p_loo, k, matrix, scored, len(noise), r_eff, pareto_k_warn)
+    elpd, p_loo, k = _score(joint, matrix, scored, tail_length(size, r_eff))
+    return _result(elpd, p_loo, k, matrix, scored, size, r_eff, pareto_k_warn)
 
 
-def log_likelihood(coef: FloatArray, noise_sd: FloatArray, values: FloatArray, response: FloatArray) -> FloatArray:
-    """Gaussian log density of each row under each draw, shape (rows, draws).
+def log_likelihood(joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.int64]) -> FloatArray:
+    """Gaussian log density of the given rows under each draw, shape (rows, draws), model scale.
 
-    Args:
-        coef: (draws, terms). noise_sd: (draws,). values: (rows, terms). response: (rows,), offset subtracted.
+    That of a hierarchical model is given the groups' deviations.
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw with noise_sd 0 gives NaN, which the gate reports
-        z = (response[:, np.newaxis] - values @ coef.T) / noise_sd
+        noise_sd = joint.noise_sd
+        z = (matrix.response[rows, np.newaxis] - predictor(joint, matrix, rows)) / noise_sd
         return np.asarray(-0.5 * z * z - np.log(noise_sd) - 0.5 * np.log(2 * np.pi), dtype=np.float64)
 
 
 def _score(
-    coef: FloatArray, noise: FloatArray, matrix: ModelMatrix, scored: NDArray[np.int64], tail: int
+    joint: JointDraws, matrix: ModelMatrix, scored: NDArray[np.int64], tail: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Pointwise (elpd, p_loo, Pareto k) of the scored rows."""
     parts = []
-    size = _block_rows(len(noise), tail)
+    draws = joint.noise_sd.size
+    size = _block_rows(draws, tail)
     for start in range(0, len(scored), size):
         rows = scored[start : start + size]
-        density = log_likelihood(coef, noise, matrix.values[rows], matrix.response[rows] - matrix.offset[rows])
+        density = log_likelihood(joint, matrix, rows)
         weights, k = psis(-density, tail)
         elpd = logsumexp(weights + density)
-        parts.append(np.stack([elpd, logsumexp(density) - np.log(len(noise)) - elpd, k]))
+        parts.append(np.stack([elpd, logsumexp(density) - np.log(draws) - elpd, k]))
     elpd, p_loo, k = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
     return elpd, p_loo, k
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "arviz": ("dsam_assets/diagnostics/", "dsam_assets/selection/", "dsam_assets/fit/draws"),
     "arviz_base": ("dsam_assets/diagnostics/", "dsam_assets/selection/", "dsam_assets/fit/draws"),
     "arviz_stats": ("dsam_assets/diagnostics/", "dsam_assets/selection/", "dsam_assets/fit/draws"),
-    "xarray": ("dsam_assets/fit/draws", "dsam_assets/diagnostics/", "dsam_assets/selection/", "resources/codecs"),
+    "xarray": ("dsam_assets/fit/container", "dsam_assets/diagnostics/", "dsam_assets/selection/", "resources/codecs"),
     "yaml": ("dsam_assets/config/",),
     "plotly": ("dsam_assets/report/",),
     "pandera": ("dsam_assets/tables",),

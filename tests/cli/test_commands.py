@@ -162,7 +162,7 @@ def test_validate_as_json_and_in_silence(market: Market, dsam: Dsam) -> None:
     document = dsam("validate", "--config", market.config, "--json").document
     assert (document["status"], document["market"], document["run_dir"]) == ("valid", "uk", None)
     assert (document["verdict"], document["plan"]) == (None, None)
-    assert [check["status"] for check in document["checks"]] == ["pass"] * 4
+    assert [check["status"] for check in document["checks"]] == ["pass"] * 5
     assert document["model"]["coefficients"] == 4
     assert document["seconds"] > 0
     assert dsam("validate", "--config", market.config, "-q") == Answer(0, "", "")

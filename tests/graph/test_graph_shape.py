@@ -27,11 +27,16 @@ EDGES = {
     "session_info": {"config/formula", "config/fit"},
     "model_frame": {"data_file", "config/data"},
     "holiday_features": {"calendar_file", "model_frame", "config/formula", "config/data"},
-    "design_matrix": {"model_frame", "holiday_features", "config/formula", "config/data"},
+    "pooling_map": {"pooling_map_file", "config/formula"},
+    "design_matrix": {"model_frame", "holiday_features", "pooling_map", "config/formula", "config/data"},
     "design_matrix_manifest": {"design_matrix"},
     "data_dictionary": {"dictionary_file", "model_frame", "holiday_features", "config/formula", "config/data"},
     "transform_assumptions": {
         "data_dictionary", "holiday_features", "config/formula", "config/priors", "config/data",
+    },
+    "transform_sensitivity": {
+        "model_frame", "holiday_features", "pooling_map", "config/formula", "config/data", "config/priors",
+        "config/fit",
     },
     "spec_summary": {"model_frame", "holiday_features", "design_matrix", "config/formula", "config/report"},
     "vif_report": {"design_matrix"},
@@ -39,7 +44,7 @@ EDGES = {
     "pre_run_checks": {"design_matrix", "config/diagnostics"},
     "posterior": {"design_matrix", "config/priors", "config/fit"},
     "fit_metrics": {"posterior", "design_matrix"},
-    "posterior_summary": {"posterior"},
+    "posterior_summary": {"posterior", "design_matrix"},
     "fitted": {"posterior", "design_matrix", "model_frame", "config/data"},
     "observed": {"design_matrix", "model_frame", "config/data"},
     "residuals": {"posterior", "design_matrix", "model_frame", "config/data"},
@@ -49,7 +54,8 @@ EDGES = {
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
-        "data_dictionary", "holiday_features", "transform_assumptions", "spec_summary", "vif_report", "prior_table",
+        "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
+        "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
         "allocation",
@@ -59,8 +65,9 @@ EDGES = {
 GROUPS = {
     "00_run_metadata": {"resolved_config", "session_info", *(f"config/{name}" for name in SLICES)},
     "10_pre_run": {
-        "model_frame", "holiday_features", "design_matrix", "design_matrix_manifest", "data_dictionary",
-        "transform_assumptions", "spec_summary", "vif_report", "prior_table", "pre_run_checks",
+        "model_frame", "holiday_features", "pooling_map", "design_matrix", "design_matrix_manifest",
+        "data_dictionary", "transform_assumptions", "transform_sensitivity",
+        "spec_summary", "vif_report", "prior_table", "pre_run_checks",
     },
     "20_model_fit": {"posterior", "fit_metrics"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
@@ -70,7 +77,7 @@ GROUPS = {
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip
 
-SOURCES = ("config_file", "data_file", "calendar_file", "dictionary_file")
+SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")
 
 Nodes = Callable[[], dict[str, Any]]
 
@@ -102,9 +109,9 @@ def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
         assert node.partitions_def == graph.get(dg.AssetKey("posterior")).partitions_def
 
 
-def test_only_the_posterior_waits_in_the_stan_pool(specs: Nodes) -> None:
-    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {"posterior"}
-    assert {name for name, node in specs().items() if node.pools} == {"posterior"}
+def test_what_runs_stan_waits_in_the_stan_pool(specs: Nodes) -> None:
+    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {"posterior", "transform_sensitivity"}
+    assert {name for name, node in specs().items() if node.pools} == {"posterior", "transform_sensitivity"}
 
 
 @pytest.mark.parametrize(("asset", "phase"), [("pre_run_checks", "P0"), ("diagnostics_report", "P1")])

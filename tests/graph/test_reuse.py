@@ -10,13 +10,21 @@ import pytest
 
 from dsam_assets.assets.market_asset import FORCE_TAG
 
-ALWAYS_LOOKED_AT = {"resolved_config", "model_frame", "holiday_features", "data_dictionary", "session_info"}
+ALWAYS_LOOKED_AT = {
+    "resolved_config",
+    "model_frame",
+    "holiday_features",
+    "pooling_map",
+    "data_dictionary",
+    "session_info",
+}
 SLICES = {f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "report")}
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
     "allocation", "run_bundle",
 }  # fmt: skip
 READS_THE_FRAME = {
+    "transform_sensitivity",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "allocation", "run_bundle",
 }  # fmt: skip
@@ -24,7 +32,7 @@ READS_THE_FRAME = {
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 30
+    assert len(first_run.assets("computed")) == 32
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -35,7 +43,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 24
+    assert len(run.assets("reused")) == 25
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
@@ -48,7 +56,7 @@ def test_a_reused_asset_says_so_and_reports_its_checks_again(project) -> None:
     checks = run.result.get_asset_check_evaluations()
     assert {check.check_name for check in checks} == {
         "pre_response_finite", "pre_design_constants_duplicates", "pre_design_rank_deficit",
-        "pre_design_condition_number",
+        "pre_design_condition_number", "pre_identification",
     }  # fmt: skip
     assert all(check.passed for check in checks)
 
@@ -81,7 +89,8 @@ def test_an_edited_prior_refits(project, versions) -> None:
     project.edit("mean: 0, sd: 50", "mean: 0, sd: 0.5")
     run = project.run()
     assert run.result.success
-    refitted = {"resolved_config", *SLICES, "prior_table", "transform_assumptions", "posterior", *BELOW_POSTERIOR}
+    read = {"prior_table", "transform_assumptions", "transform_sensitivity", "posterior"}
+    refitted = {"resolved_config", *SLICES, *read, *BELOW_POSTERIOR}
     assert run.assets("computed") == refitted
     assert versions() >= {"config/priors", "prior_table", "posterior", "fitted", "allocation"}
     assert not versions() & {"config/data", "config/fit", "model_frame", "design_matrix", "observed"}

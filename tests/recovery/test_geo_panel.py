@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from panels import panel_design
 
-from dsam_assets.fit.group_effects import draw_group_effects, fitted_blocks, group_coefficients
+from dsam_assets.diagnostics.residual_table import fitted_mean
+from dsam_assets.fit.group_effects import group_coefficients, with_group_effects
 from dsam_assets.fit.hierarchical import fit_hierarchical
 from dsam_assets.fit.runner import McmcSettings
 from resources.stan_runner import CmdStanRunner
@@ -50,9 +51,9 @@ def test_geo_panel_converges(geo_media: pd.DataFrame, response: str, program: st
 
     design = panel_design(f"{response} ~ {PREDICTORS}", geo_media)
     draws = fit_hierarchical(design, DEFAULTS, CmdStanRunner(), program=program)
-    values = np.concatenate([draws.coef, draws.group_sd, draws.noise_sd[..., None]], axis=2)
-    assert max(float(arviz.rhat(values[..., i])) for i in range(values.shape[2])) < 1.01
-    assert min(float(arviz.ess(values[..., i], method="bulk")) for i in range(values.shape[2])) > 400
+    samples = draws.parameters.values()
+    assert max(float(arviz.rhat(values)) for values in samples) < 1.01
+    assert min(float(arviz.ess(values, method="bulk")) for values in samples) > 400
     assert not draws.sampler["diverging"].any()
 
 
@@ -60,8 +61,8 @@ def test_geos_differ_as_least_squares_says(geo_media: pd.DataFrame) -> None:
     """With 156 weeks per geo, partial pooling moves a geo's coefficients little from its own least squares."""
     design = panel_design(f"kpi ~ {MEDIA} + (1 + {MEDIA} | geo)", geo_media)
     draws = fit_hierarchical(design, DEFAULTS, CmdStanRunner(), program="hierarchical_adjoint").thinned(1000)
-    effects = draw_group_effects(draws, design, seed=1)
-    levels, terms, values = group_coefficients(draws, effects, "geo")
+    draws = with_group_effects(draws, design, seed=1)
+    levels, terms, values = group_coefficients(draws, design.matrix, "geo")
     assert (len(levels), terms) == (20, design.matrix.terms)
     alone = np.empty((20, 5))
     for position, level in enumerate(levels):
@@ -71,7 +72,7 @@ def test_geos_differ_as_least_squares_says(geo_media: pd.DataFrame) -> None:
     for term in range(1, 5):  # the intercept, far from the data, follows from the slopes
         assert np.corrcoef(mean[:, term], alone[:, term])[0, 1] > 0.95
         assert mean[:, term].std() < alone[:, term].std(), "partial pooling draws the geos together"
-    fitted = np.concatenate([block.mean(axis=0) for _, block in fitted_blocks(draws, effects, design)])
+    fitted = fitted_mean(draws, design.matrix)
     codes, observed = design.groups[0].codes, design.matrix.response
     levels_found, levels_seen = (np.bincount(codes, weights=values) / 156 for values in (fitted, observed))
     np.testing.assert_allclose(levels_found, levels_seen, atol=0.1 * observed.std())

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from overrides import Bound, Prior
-from panels import case, dense_log_density, panel, panel_design
+from panels import case, dense_log_density, panel, panel_design, stacked
 from scipy import stats
 
 from dsam_assets.design.hierarchical import HierarchicalDesign
-from dsam_assets.fit.group_draws import HierarchicalDraws
-from dsam_assets.fit.group_effects import draw_group_effects
-from dsam_assets.fit.hierarchical import fit_hierarchical
+from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.group_effects import with_group_effects
+from dsam_assets.fit.hierarchical import fit_hierarchical, hierarchical_draws
 from dsam_assets.fit.runner import McmcSettings, StanDraws
 from dsam_assets.fit.stan_input import hierarchical_input
 from dsam_assets.scales import FloatArray
@@ -184,9 +184,11 @@ def rowwise_input(design: HierarchicalDesign) -> dict[str, Any]:
     }
 
 
-def everything(draws: HierarchicalDraws, effects: FloatArray) -> FloatArray:
+def everything(draws: Draws, effects: FloatArray) -> FloatArray:
     shape = draws.noise_sd.shape
-    return np.concatenate([draws.coef, draws.group_sd, draws.noise_sd[..., None], effects.reshape(*shape, -1)], axis=2)
+    return np.concatenate(
+        [draws.coef, stacked(draws.group_sd), draws.noise_sd[..., None], effects.reshape(*shape, -1)], axis=2
+    )
 
 
 @pytest.mark.parametrize("formula", ["kpi ~ x + w + (1 + x | market)", "kpi ~ x + w + (0 + x | market)"])
@@ -196,22 +198,13 @@ def test_posterior_is_that_of_the_rowwise_program(runner: CmdStanRunner, formula
         formula, panel(markets=6, brands=2, keep=0.7), boundaries=[Bound("w", lower=-0.9), Bound("x", 0.5, 1.2)]
     )
     draws = fit_hierarchical(design, settings(), runner)
-    effects = draw_group_effects(draws, design, seed=1)
+    effects = with_group_effects(draws, design, seed=1).deviations[0].values
     raw = CmdStanRunner(folder=OWN).sample("rowwise_groups", rowwise_input(design), settings(adapt_delta=0.95))
     (scaling,) = design.group_scalings
     deviations = raw.parameters["deviation"] / scaling.sd_factor
     deviations[..., 0] -= deviations @ scaling.center
-    other = HierarchicalDraws(
-        draws.terms,
-        design.scaling.coefficients_to_data_units(raw.parameters["coef"]),
-        raw.parameters["noise_sd"] * design.scaling.y_spread,
-        draws.group_sd_terms,
-        raw.parameters["group_sd"] / design.sd_factor,
-        {},
-        10,
-        {},
-    )
-    assert_same(everything(draws, effects.deviations[0]), everything(other, deviations))
+    other = hierarchical_draws(design, raw.parameters, {}, 10, {})
+    assert_same(everything(draws, effects), everything(other, deviations))
 
 
 def priors_on_everything(formula_terms: Sequence[str]) -> list[Prior]:
@@ -230,7 +223,7 @@ def test_scaling_does_not_change_the_model(runner: CmdStanRunner) -> None:
             "kpi ~ x + w + (1 + x | market)", panel(), scale=scale, priors=priors_on_everything(names)
         )
         draws = fit_hierarchical(design, settings(), runner, program="hierarchical_adjoint")
-        found.append(everything(draws, draw_group_effects(draws, design, seed=1).deviations[0]))
+        found.append(everything(draws, with_group_effects(draws, design, seed=1).deviations[0].values))
     assert_same(*found)
 
 
@@ -248,7 +241,7 @@ def test_lognormal_priors_in_both_parameterisations(runner: CmdStanRunner) -> No
     )
     first, second = (everything(draws, draws.coef[..., :0]) for draws in (centred, noncentred))
     assert_same(first, second)
-    assert 0.2 < centred.group_sd[..., 1].min() < centred.group_sd[..., 1].max() < 0.9
+    assert 0.2 < centred.group_sd["sd_1[x]"].min() < centred.group_sd["sd_1[x]"].max() < 0.9
 
 
 @pytest.mark.parametrize("how", ["centered", "noncentered"])
@@ -263,9 +256,9 @@ def test_prior_alone(runner: CmdStanRunner, how: Any) -> None:
                           boundaries=[Bound("sd_2[x]", 0.5, 1.2)])  # fmt: skip
     draws = fit_hierarchical(design, settings(), runner, positive_priors=how, prior_only=True)
     expected = [2 * np.sqrt(2 / np.pi), 0.4, stats.truncnorm(-1, 0.4, 1.0, 0.5).mean()]
-    mean, error = mean_and_error(draws.group_sd)
+    mean, error = mean_and_error(stacked(draws.group_sd))
     np.testing.assert_array_less(np.abs(mean - expected) / error, 4.5)
-    assert draws.group_sd[..., 1].std() == pytest.approx(0.2, rel=0.1)
+    assert draws.group_sd["sd_1[x]"].std() == pytest.approx(0.2, rel=0.1)
 
 
 def test_refuses_a_noncentred_normal(runner: CmdStanRunner) -> None:

@@ -97,7 +97,8 @@ def test_info(model: Any, found: home.StanHome) -> None:
         ("sample metric=unit_e", "wanted dense_e or diag_e"),
         ("sample algorithm=fixed_param adapt delta=0.9", "unknown argument 'adapt'"),
         ("optimize num_samples=5", "unknown argument 'num_samples=5'"),
-        ("optimize algorithm=newton", "wanted lbfgs"),
+        ("optimize algorithm=newton", "wanted bfgs or lbfgs"),
+        ("optimize algorithm=bfgs history_size=5", "unknown argument 'history_size=5'"),
         ("seed=1", "unknown argument 'seed=1'"),
         ("random seed=-1", "a whole number from 0"),
         ("random seed=1x", "a whole number from 0"),
@@ -207,6 +208,14 @@ def test_optimum_is_the_ridge_solution(model: Any, data: dict[str, Any]) -> None
     assert misfit / sigma**3 - data["N"] / sigma - (sigma - 2.0) == pytest.approx(0, abs=1e-5)
     config = fit.metadata.cmdstan_config
     assert (config["tol_param"], config["history_size"], config["iter"], config["init_alpha"]) == (1e-12, 8, 500, 0.01)
+
+
+@pytest.mark.parametrize("algorithm", ["lbfgs", "bfgs"])
+def test_both_algorithms_find_the_optimum(model: Any, data: dict[str, Any], algorithm: str) -> None:
+    fit = model.optimize(data, seed=1, algorithm=algorithm, tol_rel_grad=1.0, tol_param=1e-11, sig_figs=17)
+    np.testing.assert_allclose(fit.stan_variable("coef"), ridge(data, fit.stan_variable("noise_sd")), atol=1e-6)
+    config = fit.metadata.cmdstan_config
+    assert (config["algorithm"], config["tol_param"], config["tol_rel_grad"]) == (algorithm, 1e-11, 1)
 
 
 def test_jacobian_moves_the_optimum(model: Any, data: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@
 #include <stan/io/json/json_data.hpp>
 #include <stan/model/model_base.hpp>
 #include <stan/services/error_codes.hpp>
+#include <stan/services/optimize/bfgs.hpp>
 #include <stan/services/optimize/lbfgs.hpp>
 #include <stan/services/sample/fixed_param.hpp>
 #include <stan/services/sample/hmc_nuts_dense_e.hpp>
@@ -94,17 +95,23 @@ const std::vector<Option> options = {
     {"hmc", "stepsize_jitter", "0", Kind::real, 0, 1, true},
     {"hmc", "engine", "nuts", Kind::word, 0, 0, false, {"nuts"}},
     {"nuts", "max_depth", "10", Kind::whole, 1, most},
-    {"optimize", "algorithm", "lbfgs", Kind::word, 0, 0, false, {"lbfgs"}},
-    {"optimize", "init_alpha", "0.001", Kind::real},
-    {"optimize", "tol_obj", "1e-12", Kind::real, 0, infinity, true},
-    {"optimize", "tol_rel_obj", "10000", Kind::real, 0, infinity, true},
-    {"optimize", "tol_grad", "1e-08", Kind::real, 0, infinity, true},
-    {"optimize", "tol_rel_grad", "1e+07", Kind::real, 0, infinity, true},
-    {"optimize", "tol_param", "1e-08", Kind::real, 0, infinity, true},
-    {"optimize", "history_size", "5", Kind::whole, 1, most},
+    {"optimize", "algorithm", "lbfgs", Kind::word, 0, 0, false, {"lbfgs", "bfgs"}},
     {"optimize", "jacobian", "false", Kind::flag},
     {"optimize", "iter", "2000", Kind::whole, 1, most},
     {"optimize", "save_iterations", "false", Kind::flag},
+    {"lbfgs", "init_alpha", "0.001", Kind::real},
+    {"lbfgs", "tol_obj", "1e-12", Kind::real, 0, infinity, true},
+    {"lbfgs", "tol_rel_obj", "10000", Kind::real, 0, infinity, true},
+    {"lbfgs", "tol_grad", "1e-08", Kind::real, 0, infinity, true},
+    {"lbfgs", "tol_rel_grad", "1e+07", Kind::real, 0, infinity, true},
+    {"lbfgs", "tol_param", "1e-08", Kind::real, 0, infinity, true},
+    {"lbfgs", "history_size", "5", Kind::whole, 1, most},
+    {"bfgs", "init_alpha", "0.001", Kind::real},
+    {"bfgs", "tol_obj", "1e-12", Kind::real, 0, infinity, true},
+    {"bfgs", "tol_rel_obj", "10000", Kind::real, 0, infinity, true},
+    {"bfgs", "tol_grad", "1e-08", Kind::real, 0, infinity, true},
+    {"bfgs", "tol_rel_grad", "1e+07", Kind::real, 0, infinity, true},
+    {"bfgs", "tol_param", "1e-08", Kind::real, 0, infinity, true},
     {"", "id", "1", Kind::whole, 0, most},
     {"data", "file", "", Kind::path},
     {"", "init", "2", Kind::path},  // a radius or a file
@@ -117,7 +124,8 @@ const std::vector<Option> options = {
 
 // How deep each section lies; the keys are all the sections there are.
 const std::map<std::string, int> sections = {{"", 0},         {"data", 0},  {"random", 0}, {"output", 0}, {"sample", 0},
-                                             {"optimize", 0}, {"adapt", 1}, {"hmc", 1},    {"nuts", 2}};
+                                             {"optimize", 0}, {"lbfgs", 1}, {"bfgs", 1},   {"adapt", 1},  {"hmc", 1},
+                                             {"nuts", 2}};
 
 // Not a number unless all of the text is one.
 double to_number(const std::string& text) {
@@ -192,6 +200,7 @@ class Arguments {
   bool open(const std::string& section) const {
     if (section == "sample") return sampling();
     if (section == "optimize") return !sampling();
+    if (section == "lbfgs" || section == "bfgs") return !sampling() && text("optimize.algorithm") == section;
     if (section == "adapt" || section == "hmc" || section == "nuts") return sampling() && !fixed();
     return true;
   }
@@ -200,7 +209,8 @@ class Arguments {
   // `file` occur in several sections, so data, random and output are only searched from inside.
   const Option* find(const std::string& name) const {
     for (const std::string& section : {section_, std::string("sample"), std::string("adapt"), std::string("hmc"),
-                                       std::string("nuts"), std::string("optimize"), std::string()})
+                                       std::string("nuts"), std::string("optimize"), std::string("lbfgs"),
+                                       std::string("bfgs"), std::string()})
       for (const Option& option : options)
         if (option.section == section && option.name == name && open(section)) return &option;
     return nullptr;
@@ -315,15 +325,23 @@ int sample_nuts(Run& run) {
   return dense ? call(dense_plain) : call(diag_plain);
 }
 
+// Stan's third algorithm, newton, is left out: its numerical Hessian is not divided by the step (as of 2.39).
 template <bool jacobian>
 int optimize(Run& run) {
+  using Model = stan::model::model_base;
+  namespace services = stan::services::optimize;
   const Arguments& a = run.arguments;
-  return stan::services::optimize::lbfgs<stan::model::model_base, jacobian>(
-      run.model, run.init, run.seed, run.id, run.init_radius, a.whole("optimize.history_size"),
-      a.real("optimize.init_alpha"), a.real("optimize.tol_obj"), a.real("optimize.tol_rel_obj"),
-      a.real("optimize.tol_grad"), a.real("optimize.tol_rel_grad"), a.real("optimize.tol_param"),
-      a.whole("optimize.iter"), a.flag("optimize.save_iterations"), a.whole("output.refresh"), run.interrupt,
-      run.logger, run.inits, run.draws);
+  const std::string algorithm = a.text("optimize.algorithm");
+  auto option = [&](const char* name) { return a.real(algorithm + "." + name); };
+  // The part of the argument list that the two algorithms share.
+  auto call = [&](auto optimizer, auto... head) {
+    return optimizer(run.model, run.init, run.seed, run.id, run.init_radius, head..., option("init_alpha"),
+                     option("tol_obj"), option("tol_rel_obj"), option("tol_grad"), option("tol_rel_grad"),
+                     option("tol_param"), a.whole("optimize.iter"), a.flag("optimize.save_iterations"),
+                     a.whole("output.refresh"), run.interrupt, run.logger, run.inits, run.draws);
+  };
+  if (algorithm == "bfgs") return call([](auto&&... x) { return services::bfgs<Model, jacobian>(x...); });
+  return call([](auto&&... x) { return services::lbfgs<Model, jacobian>(x...); }, a.whole("lbfgs.history_size"));
 }
 
 int run_method(Run& run) {

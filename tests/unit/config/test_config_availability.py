@@ -18,19 +18,6 @@ HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
 PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
-    "model.type": [
-        "data: {path: data.csv}\nmodel: {formula: kpi ~ trend + (1 | g)}",
-        "data: {path: data.csv}\nmodel: {formula: kpi ~ trend + (1 | g), type: re}",
-    ],
-    "cre.enabled": ["data: {path: data.csv}\nmodel: {formula: y ~ x + (1 | g)}\ncre: {enabled: true, vars: [x]}"],
-    "pooling.enabled": [HEAD + "pooling: {enabled: true, grouping_vars: [b], map_path: map.csv}"],
-    "transforms.sensitivity.scenarios": [HEAD + "transforms: {sensitivity: {scenarios: [{name: a, formula: y ~ x}]}}"],
-    "transforms.sensitivity.enabled": [
-        HEAD
-        + "transforms: {sensitivity: {enabled: true, scenarios: [{name: a, formula: y ~ x}]}}\nfit: {method: optimise}"
-    ],
-    "fit.method": [HEAD + "fit: {method: optimise}"],
-    "fit.optimise": [HEAD + "fit: {optimise: {n_runs: 10}}", HEAD + "fit: {optimise: {seed: }}"],
     "allocation.scenario": [
         HEAD + "allocation: {scenario: target_efficiency}",
         HEAD + "allocation: {enabled: true, scenario: target_efficiency, target_value: 2, " + PLAN + "}",
@@ -62,8 +49,6 @@ MISSING = {
     **{
         f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
         for switch in (
-            "save_transform_sensitivity_summary_csv",
-            "save_transform_sensitivity_parameters_csv",
             "save_allocator_png",
             "save_decomp_csv",
             "save_decomp_png",
@@ -115,12 +100,13 @@ def test_available_features_pass(load: Load, text: str) -> None:
 
 
 def test_all_problems_come_in_one_error(load: Load) -> None:
-    text = HEAD + "fit: {optimise: {n_runs: 3, iter: 9}}\nforecast: {enabled: true}\nallocation: {hold_weak: true}"
+    text = HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}\n"
+    text += "forecast: {enabled: true}\nallocation: {hold_weak: true}"
     with pytest.raises(NotAvailableYetError) as caught:
         check_available(load(text))
     found = str(caught.value)
     assert found.startswith("3 problems")
-    assert found.count("fit.optimise is not available") == 1
+    assert found.count("diagnostics.waivers is not available") == 1
     assert "line 4  forecast.enabled" in found
     assert "→ set it to false" in found
 

@@ -303,7 +303,7 @@ ACCEPTED = [
     ("fit.mcmc.init", 0),
     ("fit.mcmc.init", 0.5),
     ("fit.optimise.algorithm", "LBFGS"),
-    ("fit.optimise.algorithm", "Newton"),
+    ("fit.optimise.algorithm", "BFGS"),
     ("fit.mcmc.control.adapt_delta", 0.99),
     ("fit.mcmc.control.metric", "dense_e"),
     ("allocation.n_candidates", 10),
@@ -324,6 +324,7 @@ ACCEPTED = [
 ]
 
 REFUSED = [
+    ("fit.optimise.algorithm", "newton"),
     ("schema_version", 2),
     ("schema_version", "1"),
     ("schema_version", True),

@@ -60,8 +60,7 @@ def test_only_missing_features_are_commented_out(load: Load) -> None:
         check_available(load(uncommented_master()))
     hidden = set(re.findall(r"(?m)^ *#: ([a-z_]+):", template("master")))
     covered = {gap.key.removesuffix(".").removesuffix("[]").rpartition(".")[2] for gap in GAPS}
-    optimise = {key.rpartition(".")[2] for key in schema_keys() if key.startswith("fit.optimise.")}
-    assert hidden <= covered | optimise
+    assert hidden <= covered
     assert "problems" in str(caught.value)
 
 
@@ -75,12 +74,6 @@ def test_example_rows_can_be_uncommented(load: Load) -> None:
     assert config.allocation.channels[0].name == "TV"
     assert config.transforms.sensitivity.scenarios[0].name == "slower_tv"
     assert config.diagnostics.waivers[0].who == "lead analyst"
-
-
-@pytest.mark.parametrize("name", ["re", "cre", "pooled", "hierarchical"])
-def test_templates_of_missing_model_types(name: str) -> None:
-    with pytest.raises(NotAvailableYetError, match=name):
-        template(name)
 
 
 @pytest.mark.parametrize("name", ["blmm", "../master", "", "master.yaml"])

@@ -124,7 +124,12 @@ def test_more_variables_than_groups() -> None:
     frame = panel(markets=2)
     frame["v"] = frame["x"] ** 2
     (found,) = cre_means(frame, ["x", "w", "v"], ["market"]).findings
-    assert (found.kind, found.subject, found.value, found.threshold) == ("more_variables_than_groups", "market", 3, 2)
+    assert (found.kind, found.subject, found.value, found.threshold) == (
+        "cre_more_variables_than_groups",
+        "market",
+        3,
+        2,
+    )
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-10])
@@ -132,20 +137,28 @@ def test_no_variation_within_groups(noise: float) -> None:
     frame = panel()
     frame["fixed"] = frame["market"].str[1:].astype(float) * 0.1 + noise * np.arange(len(frame)) / len(frame)
     (found,) = cre_means(frame, ["x", "fixed"], ["market"]).findings
-    assert (found.kind, found.subject) == ("no_within_variation", "fixed")
+    assert (found.kind, found.subject) == ("cre_no_within_variation", "fixed")
     assert found.value <= found.threshold
     assert "fixed" in found.message
 
 
-def test_constant_means_under_scaling() -> None:
-    """Every market has the same values in its weeks."""
+def test_constant_means() -> None:
+    """Every market has the same values in its weeks, or at least in the rows that are modelled."""
     frame = panel()
+    every = np.arange(len(frame))
     frame["season"] = frame["week"] * 0.1
     made = cre_means(frame, ["season", "x"], ["market"])
-    require_varying_means(made, scale=False)
     with pytest.raises(DesignError, match="Constant CRE mean terms") as caught:
-        require_varying_means(made, scale=True)
+        require_varying_means(made, every)
     assert caught.value.got == "cre_mean_season"
     assert "model.type: re" in str(caught.value)
-    assert "model.scale: false" in str(caught.value)
-    require_varying_means(cre_means(frame, ["x"], ["market"]), scale=True)
+    varied = cre_means(frame, ["x"], ["market"])
+    require_varying_means(varied, every)
+    with pytest.raises(DesignError, match="cre_mean_x"):
+        require_varying_means(varied, every[(frame["market"] == "m1").to_numpy()])
+
+
+def test_means_of_the_modelled_rows() -> None:
+    """Rows that are not modelled count for nothing, and get the mean of their group all the same."""
+    made = cre_means(small(), ["z"], ["market"], rows=np.array([0, 1, 4, 5]))
+    np.testing.assert_array_equal(made.frame["cre_mean_z"], [1.0, 4.0, 1.0, 4.0, 4.0, np.nan])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 
@@ -61,9 +62,10 @@ def test_transforms_lags_groups_and_offsets_are_listed() -> None:
 def test_holidays_are_described_and_not_taken_for_columns_of_the_file() -> None:
     frame = pd.DataFrame({"week": pd.to_datetime(["2024-01-01", "2024-01-08"]), "y": [1, 2]})
     events = pd.DataFrame({"date": pd.to_datetime(["2024-01-09", "2030-01-01"]), "label": ["A", "B"]})
-    section = HolidaySection(window_before=2, overlap_policy="dedupe_label_date")
-    holidays = build_holiday_features(Calendar(events, Path("c.csv"), ""), frame, "week", section)
-    facts = AssumptionFacts(model_formula("y ~ x", holidays), scale=True, holidays=holidays)
+    rules = HolidaySection(window_before=2, overlap_policy="dedupe_label_date")
+    holidays = build_holiday_features(Calendar(events, Path("c.csv"), ""), frame, "week", rules)
+    section = SimpleNamespace(formula="y ~ x", cre=SimpleNamespace(enabled=False))
+    facts = AssumptionFacts(model_formula(section, holidays), scale=True, holidays=holidays)
     text = sections(facts)
     assert text["Formula"][0] == "y ~ x + holiday_a"
     assert text["Columns that enter as they are"][0] == "x: no transform declared"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from dsam_assets.data.findings import Finding
 from dsam_assets.design import checks as module
 from dsam_assets.design.checks import (
     condition_number,
@@ -25,6 +26,7 @@ class Matrix:
     values: FloatArray
     response: FloatArray
     response_name: str = "kpi"
+    findings: tuple[Finding, ...] = ()
 
 
 def make(extra: dict[str, FloatArray] | None = None, n_rows: int = 60, seed: int = 1) -> Matrix:

@@ -26,6 +26,7 @@ def matrix() -> Any:
         response=rng.normal(size=5),
         offset=np.array([0.0, 1.0, 2.0, 0.0, 0.0]),
         rows=np.array([0, 1, 3, 4, 7]),
+        groups=(),
     )
 
 

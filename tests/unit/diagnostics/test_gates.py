@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dsam_assets.data.findings import Finding
 from dsam_assets.design.checks import DesignChecks
 from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_sampler_gates
 from dsam_assets.diagnostics.prefit import prefit_gates
@@ -186,8 +187,17 @@ def test_pareto_k_says_when_rows_were_sampled() -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_clean_design(mode: PolicyMode) -> None:
     rows = prefit_gates(CLEAN, mode)
-    assert [row.status for row in rows] == ["pass"] * 4
-    assert {(row.gate, row.phase, row.severity) for row in rows} == {("p0", "P0", "critical")}
+    assert [row.status for row in rows] == ["pass"] * 5
+    assert {(row.gate, row.phase) for row in rows} == {("p0", "P0")}
+    assert [row.severity for row in rows] == ["critical"] * 4 + ["important"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_findings_warn_in_every_mode_and_are_told(mode: PolicyMode) -> None:
+    found = (Finding("a", "m_tv", 0.0, 1.0, "m_tv hardly varies."), Finding("b", "uk", 3.0, 2.0, "Three for two."))
+    row = by_id(prefit_gates(replace(CLEAN, findings=found), mode))["pre_identification"]
+    assert (row.status, row.value, row.subject) == ("warn", 2.0, "m_tv, uk")
+    assert row.message == "m_tv hardly varies. Three for two."
 
 
 @pytest.mark.parametrize("mode", MODES)

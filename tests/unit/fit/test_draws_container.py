@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsam_assets.fit.draws import SAMPLER_STATISTICS, Draws, from_container, model_container, to_container
+from dsam_assets.fit.container import from_container, model_container, to_container
+from dsam_assets.fit.draws import SAMPLER_STATISTICS, Draws
+from dsam_assets.fit.predictor import joint_draws
 
 
 def test_draws_survive_their_container(draws: Draws) -> None:
@@ -58,7 +60,7 @@ def test_flat_draws_join_chain_after_chain(draws: Draws) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 7, 50])
 def test_thinned_draws_are_evenly_spaced_and_keep_their_pairs(draws: Draws, most: int) -> None:
-    coef, noise = draws.thinned(most)
+    coef, noise = joint_draws(draws, most).coef, joint_draws(draws, most).noise_sd
     assert coef.shape == (most, 3)
     positions = [int(np.flatnonzero(draws.noise_flat == value)[0]) for value in noise]
     assert positions == sorted(set(positions))
@@ -71,6 +73,7 @@ def test_thinned_draws_are_evenly_spaced_and_keep_their_pairs(draws: Draws, most
 
 
 def test_thinning_never_repeats_draws(draws: Draws) -> None:
-    coef, noise = draws.thinned(10**6)
-    np.testing.assert_array_equal(coef, draws.coef_flat)
-    np.testing.assert_array_equal(noise, draws.noise_flat)
+    joint = joint_draws(draws, 10**6)
+    np.testing.assert_array_equal(joint.coef, draws.coef_flat)
+    np.testing.assert_array_equal(joint.noise_sd, draws.noise_flat)
+    assert draws.thinned(10**6) is draws

@@ -8,6 +8,7 @@ import pytest
 
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit import fitted
+from dsam_assets.fit import predictor as predictors
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.fitted import fit_metrics, fitted_kpi_table, fitted_table, observed_kpi_table, observed_table
 from dsam_assets.fit.summary import posterior_summary
@@ -19,6 +20,7 @@ LABELS = pd.DataFrame({"row": np.arange(30)})
 def _block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every result must be the same however the rows are cut; 120 draws make 7 rows per block here."""
     if request.param == "many blocks":
+        monkeypatch.setattr(predictors, "BLOCK_CELLS", 120 * 7)
         monkeypatch.setattr(fitted, "BLOCK_CELLS", 120 * 7)
 
 
@@ -102,11 +104,11 @@ def test_a_row_of_zeros_that_is_fitted_as_zero_has_no_smape() -> None:
 def test_very_long_data_use_evenly_spaced_draws(
     draws: Draws, identity_matrix: ModelMatrix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitted, "MOST_CELLS", 30)
-    coef, noise = fitted.draws_for(draws, 30)
-    assert len(coef) == len(noise) == 100  # never fewer than a hundred
+    monkeypatch.setattr(predictors, "MOST_CELLS", 30)
+    joint = predictors.draws_for(draws, 30)
+    assert len(joint.coef) == len(joint.noise_sd) == 100  # never fewer than a hundred
     table = fitted_table(draws, identity_matrix, LABELS)
-    assert_summarises(table, coef @ identity_matrix.values.T + identity_matrix.offset)
+    assert_summarises(table, joint.coef @ identity_matrix.values.T + identity_matrix.offset)
 
 
 def test_posterior_summary_is_one_row_per_parameter(draws: Draws) -> None:

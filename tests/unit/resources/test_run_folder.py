@@ -13,9 +13,11 @@ import pytest
 
 from dsam_assets.config.schema_outputs import OutputsSection
 from dsam_assets.config.slices import ReportSlice
+from dsam_assets.design.build import BuiltMatrix
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import ConfigError, StoreError
 from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.model import FitResult
 from resources.codecs import CODECS
 from resources.run_folder import require_writable, run_folder_path, slug, write_run_folder
 from resources.store import Record, Store, file_hashes, fingerprint
@@ -103,8 +105,8 @@ def draws() -> Draws:
 def shelf(tmp_path: Path) -> Shelf:
     shelf = Shelf(Store(str(tmp_path / "store")))
     shelf.put("resolved_config", {"config.original.yaml": b"a: 1\n", "config.resolved.yaml": b"a: 1\nb: 2\n"})
-    shelf.put("design_matrix", CODECS["matrix"].encode("design_matrix", matrix()))
-    shelf.put("posterior", CODECS["draws"].encode("posterior", draws()))
+    shelf.put("design_matrix", CODECS["matrix"].encode("design_matrix", BuiltMatrix(matrix())))
+    shelf.put("posterior", CODECS["draws"].encode("posterior", FitResult(draws())))
     shelf.put("model_frame", {"model_frame.parquet": b"p"}, sha256="abc")
     shelf.put("fitted", {"fitted.csv": b"f", "fitted_kpi.csv": b"k"})
     shelf.put("diagnostics_report", {"diagnostics_report.csv": b"d"}, overall="warn", reliability="provisional")
@@ -149,7 +151,7 @@ def test_a_halted_run_has_no_plan(shelf: Shelf, tmp_path: Path) -> None:
 
 
 def test_a_log_model_also_gets_the_kpi_scale(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.put("design_matrix", CODECS["matrix"].encode("design_matrix", matrix("log")))
+    shelf.put("design_matrix", CODECS["matrix"].encode("design_matrix", BuiltMatrix(matrix("log"))))
     folder = write_run_folder(shelf.store, "uk", report(), tmp_path / "run", status="complete")
     assert held(folder.path) == COMPLETE | {"30_post_run/fitted_kpi.csv"}
 

@@ -15,6 +15,7 @@ from scipy import stats
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import DataError
 from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.predictor import JointDraws, joint_draws
 from dsam_assets.scales import FloatArray
 from dsam_assets.selection import loo
 from dsam_assets.selection.loo import LooResult, k_band, log_likelihood, psis_loo
@@ -105,9 +106,7 @@ def exact_predictive(matrix: ModelMatrix) -> tuple[FloatArray, FloatArray]:
 def test_same_as_arviz_for_the_same_relative_efficiency(weekly: Weekly) -> None:
     draws, matrix = weekly
     result = run(draws, matrix, r_eff=0.8)
-    density = log_likelihood(draws.coef_flat, draws.noise_flat, matrix.values, matrix.response - matrix.offset).reshape(
-        60, CHAINS, -1
-    )
+    density = log_likelihood(joint_draws(draws), matrix, np.arange(60)).reshape(60, CHAINS, -1)
     elpd, k, p_loo = array_stats.loo(density, r_eff=0.8)
     np.testing.assert_allclose(result.elpd_pointwise, elpd, atol=1e-9)
     np.testing.assert_allclose(result.pareto_k, k, atol=1e-6)
@@ -116,9 +115,10 @@ def test_same_as_arviz_for_the_same_relative_efficiency(weekly: Weekly) -> None:
 
 def test_likelihood_is_gaussian(weekly: Weekly) -> None:
     draws, matrix = weekly
-    coef, noise = draws.coef_flat[:3], np.array([0.5, 1.0, 2.0])
-    expected = stats.norm.logpdf(matrix.response[:, np.newaxis], matrix.values @ coef.T, noise)
-    np.testing.assert_allclose(log_likelihood(coef, noise, matrix.values, matrix.response), expected, rtol=1e-12)
+    joint = JointDraws(draws.coef_flat[:3], np.array([0.5, 1.0, 2.0]))
+    mean = matrix.values @ joint.coef.T + matrix.offset[:, np.newaxis]
+    expected = stats.norm.logpdf(matrix.response[:, np.newaxis], mean, joint.noise_sd)
+    np.testing.assert_allclose(log_likelihood(joint, matrix, np.arange(60)), expected, rtol=1e-12)
 
 
 def test_outlier_with_leverage_has_a_high_k() -> None:
