@@ -1,0 +1,216 @@
+"""What a fitted model answers. All tables are those that the assets publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.config.slices import AllocationSlice
+from dsam_assets.decomposition.contributions import decomposition
+from dsam_assets.design.labels import row_labels
+from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.diagnostics.chain_table import chain_table
+from dsam_assets.diagnostics.convergence import convergence
+from dsam_assets.diagnostics.report import DiagnosticsReport, enforce
+from dsam_assets.diagnostics.verdicts import verdict_of_fit
+from dsam_assets.errors import ConfigError, FitError
+from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.fitted import fit_metrics, fitted_kpi_table, fitted_table, observed_kpi_table, observed_table
+from dsam_assets.fit.group_effects import group_coefficients
+from dsam_assets.fit.model import FitResult
+from dsam_assets.fit.summary import group_summary, posterior_summary
+from dsam_assets.preflight import require_channels
+from dsam_assets.selection.evidence import loo_tables
+
+if TYPE_CHECKING:
+    from dsam_assets.allocation.plan import BudgetPlan
+    from dsam_assets.model import Model
+    from dsam_assets.scales import ConversionMethod
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A model with its posterior, or with its mode after `fit_map`.
+
+    Attributes:
+        model: the model that was fitted.
+        result: draws, and tables of an optimisation.
+    """
+
+    model: Model
+    result: FitResult
+
+    @property
+    def draws(self) -> Draws:
+        """Draws in data units on the model scale."""
+        return self.result.draws
+
+    @property
+    def matrix(self) -> ModelMatrix:
+        """The rows that were modelled."""
+        return self.model.built.matrix
+
+    @cached_property
+    def _labels(self) -> pd.DataFrame:
+        return row_labels(self.model.data, self.model.config.data.date_var, self.matrix)
+
+    def get_posterior(self, group: str | None = None) -> pd.DataFrame:
+        """Draws in data units on the model scale, one row per draw: `chain`, `draw`, a column per parameter.
+
+        Args:
+            group: for a panel, a grouping key such as `market`: one row per draw and group, with a column `group` and
+                the coefficients of that group.
+
+        Raises:
+            DesignError: the model has no such grouping key.
+        """
+        chains, size = self.draws.noise_sd.shape
+        index = {"chain": np.repeat(np.arange(chains), size), "draw": np.tile(np.arange(size), chains)}
+        if group is None:
+            columns = {name: values.reshape(-1) for name, values in self.draws.parameters.items()}
+            return pd.DataFrame({**index, **columns})
+        levels, terms, values = group_coefficients(self.draws, self.matrix, group)
+        repeated = {name: np.repeat(values_, len(levels)) for name, values_ in index.items()}
+        flat = values.reshape(-1, len(terms))
+        named = {"group": np.tile(np.asarray(levels, dtype=object), chains * size)}
+        return pd.DataFrame({**repeated, **named, **{term: flat[:, t] for t, term in enumerate(terms)}})
+
+    def summary(self) -> pd.DataFrame:
+        """Mean, sd and quantiles of every parameter, in data units on the model scale."""
+        return posterior_summary(self.draws)
+
+    def group_summary(self) -> pd.DataFrame:
+        """The same of every group's coefficients; empty unless the model is hierarchical."""
+        return group_summary(self.draws, self.matrix)
+
+    def get_optimisation(self) -> dict[str, pd.DataFrame]:
+        """Tables of a MAP fit: `optimisation_runs`, every start, and `optimisation_best`, the mode.
+
+        Raises:
+            FitError: the model was sampled.
+        """
+        if not self.draws.is_point:
+            raise FitError("This model was sampled, not optimised.", fix="Call fit_map() for a mode.")
+        return dict(self.result.tables)
+
+    def fitted(self) -> pd.DataFrame:
+        """Fitted values by row on the model scale (log KPI for a log response): mean, sd and quantiles over draws."""
+        return fitted_table(self.draws, self.matrix, self._labels)
+
+    def fitted_kpi(
+        self, log_response: bool | None = None, *, method: ConversionMethod = "conditional_mean"
+    ) -> pd.DataFrame:
+        """Fitted values by row on the KPI scale, converted draw by draw.
+
+        Args:
+            log_response: whether the response was logged *by hand* in the data; by default the formula says it.
+            method: for a log response, `conditional_mean` E[Y] = exp(μ + σ²/2), or `median` exp(μ).
+        """
+        return fitted_kpi_table(self.draws, self._scaled(log_response), self._labels, method)
+
+    def observed(self) -> pd.DataFrame:
+        """The response by row on the model scale."""
+        return observed_table(self.matrix, self._labels)
+
+    def observed_kpi(self, log_response: bool | None = None) -> pd.DataFrame:
+        """The response by row on the KPI scale; `log_response` as in `fitted_kpi`."""
+        return observed_kpi_table(self._scaled(log_response), self._labels)
+
+    def _scaled(self, log_response: bool | None) -> ModelMatrix:
+        from dataclasses import replace
+
+        if log_response is None:
+            return self.matrix
+        if not log_response and self.matrix.response_scale == "log":
+            raise ConfigError("The formula logs the response.", where="log_response", got=False, wanted="True or None")
+        return replace(self.matrix, response_scale="log" if log_response else "identity")
+
+    def decomp(self) -> pd.DataFrame:
+        """Contribution of each term to each row on the model scale: posterior mean and 90 % interval.
+
+        Contributions are coefficient × column, for panels with the coefficients of the row's own unit; those of a row
+        add up to its fitted value.
+        """
+        return decomposition(self.draws, self.matrix, self._labels)
+
+    def chain_diagnostics(self) -> pd.DataFrame:
+        """R-hat, effective sample sizes and Monte Carlo error by parameter.
+
+        Raises:
+            FitError: a point estimate has no chains.
+        """
+        if self.draws.is_point:
+            raise FitError("A point estimate has no chains.", fix="Call fit() to sample the posterior.")
+        return chain_table(convergence(self.draws))
+
+    def metrics(self) -> pd.DataFrame:
+        """R², RMSE and SMAPE on the model scale: mean and quantiles over draws, for panels by unit as well."""
+        return fit_metrics(self.draws, self.matrix)
+
+    def r2(self) -> float:
+        """Median over draws of the in-sample R² on the model scale."""
+        return self._metric("r2")
+
+    def rmse(self) -> float:
+        """Median over draws of the in-sample root mean squared error, in the unit of the response."""
+        return self._metric("rmse")
+
+    def smape(self) -> float:
+        """Median over draws of the in-sample SMAPE, mean of 2|y − f| / (|y| + |f|), between 0 and 2."""
+        return self._metric("smape")
+
+    def _metric(self, name: str) -> float:
+        table = self.metrics()
+        return float(table.loc[(table["group"] == "all") & (table["metric"] == name), "q50"].item())
+
+    def loo(self) -> dict[str, pd.DataFrame]:
+        """PSIS-LOO: `loo_summary`, and by row `loo_pointwise`; a summary that says why where it does not apply."""
+        return loo_tables(self.draws, self.matrix, self._labels, self.model.config.diagnostics)
+
+    def diagnostics(self, **settings: Any) -> DiagnosticsReport:
+        """The verdict: every check of the fit, judged.
+
+        Args:
+            settings: keys of the config's section `diagnostics`: policy_mode, gating, enforce_publish_gate, …
+        """
+        model = self.model._with(diagnostics=settings)
+        section = model.config.diagnostics
+        checks = self.model.pre_flight_checks(section.policy_mode)
+        loo = loo_tables(self.draws, self.matrix, self._labels, section)
+        return verdict_of_fit(self.draws, checks, loo, section)
+
+    def optimise_budget(self, scenario: Mapping[str, Any], **diagnostics: Any) -> BudgetPlan:
+        """Split a budget with the fitted response, stamped with the verdict; population effects for panels.
+
+        Args:
+            scenario: keys of the config's section `allocation`: budget, channels, objective, …
+            diagnostics: settings of the verdict, as for `diagnostics`.
+
+        Returns:
+            The plan: `tables` by name (budget_allocation, budget_summary, …), `reliability` and its `reasons`.
+
+        Raises:
+            ConfigError, AllocationError: the scenario is not valid or not feasible.
+            GateError: the verdict blocks decisions.
+        """
+        from dsam_assets.allocation.plan import plan_budget
+
+        config = self.model._with(allocation={**scenario, "enabled": True}).config
+        require_channels(config, self.model.data, self.matrix.terms)
+        report = self.diagnostics(**diagnostics)
+        enforce(report)
+        section = AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation)
+        return plan_budget(self.draws, self.matrix, self.model.data, section, report)
+
+    optimize_budget = optimise_budget
+
+    def to_arviz(self) -> Any:
+        """The draws as an ArviZ container (an xarray DataTree), for ArviZ's own plots and summaries."""
+        from dsam_assets.fit.container import to_container
+
+        return to_container(self.draws)
