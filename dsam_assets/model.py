@@ -62,6 +62,7 @@ def blm(
     date: str | None = None,
     na_action: str = "omit",
     kpi_type: str = "revenue",
+    response: str | None = None,
     offset: str | None = None,
 ) -> Model:
     """A Bayesian linear model; hierarchical when the formula has group terms such as `(1 + m_tv | market)`.
@@ -74,6 +75,8 @@ def blm(
         date: date column; needed for `lag()` and `lead()` and shown in result tables.
         na_action: `omit` drops rows with missing values, `error` refuses them.
         kpi_type: `revenue` or `subscriptions`, for budget plans.
+        response: with an OLS result only: its response in the formula's language, where the result cannot tell that it
+            was logged or corrected for an offset, `log(kpi)`.
         offset: with an OLS result only: the offset that was subtracted from its response, in the formula's language.
 
     Raises:
@@ -85,7 +88,7 @@ def blm(
         return _model(formula, data, (), scale=scale, date=date, na_action=na_action, kpi_type=kpi_type)
     from dsam_assets.design.ols import ols_model
 
-    ols = ols_model(formula, offset=offset)
+    ols = ols_model(formula, response=response, offset=offset)
     rows = [{"parameter": row.parameter, "family": row.family, "mean": row.mean, "sd": row.sd} for row in ols.priors]
     return _model(ols.formula, data, rows, scale=scale, date=date, na_action=na_action, kpi_type=kpi_type)
 

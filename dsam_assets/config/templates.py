@@ -5,28 +5,20 @@ from __future__ import annotations
 from importlib import resources
 
 from dsam_assets.config.suggestions import nearest
-from dsam_assets.errors import ConfigError, NotAvailableYetError
+from dsam_assets.errors import ConfigError
 
-AVAILABLE = ("blm", "master")
-PLANNED = ("re", "cre", "pooled", "hierarchical")
+AVAILABLE = ("blm", "re", "cre", "pooled", "hierarchical", "master")
 
 
 def template(name: str) -> str:
     """The text of a template.
 
     Raises:
-        NotAvailableYetError: for a template whose model type this version does not fit yet.
         ConfigError: for an unknown name.
     """
     if name in AVAILABLE:
         return resources.files(__package__).joinpath("templates", f"{name}.yaml").read_text(encoding="utf-8")
     choices = ", ".join(AVAILABLE)
-    if name in PLANNED:
-        raise NotAvailableYetError(
-            f"the template {name} is not available in this version yet",
-            wanted=f"one of {choices}",
-            fix="start from blm",
-        )
     close = nearest(name, AVAILABLE)
     fix = f"did you mean {close}?" if close else "start from blm"
     raise ConfigError("there is no template of this name", got=name, wanted=f"one of {choices}", fix=fix)

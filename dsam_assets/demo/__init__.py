@@ -1,5 +1,6 @@
 """Synthetic markets whose true parameters are known, to try the system on and to test it against.
 
+`single_market` is one market, `panel` eight markets of unequal length, `pooled` one market whose media carry labels.
 `python -m dsam_assets.demo` writes the committed demo data again, byte for byte.
 """
 

@@ -1,13 +1,18 @@
-"""The holidays of the demo market, counted per week from the real calendar."""
+"""The holidays of the demo markets: real dates, counted per week or listed as a calendar file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 
+from dsam_assets.demo.series import mondays, write_text
 from dsam_assets.scales import FloatArray
+
+CALENDAR_NAME = "holidays_demo.csv"
+CALENDAR_WEEKS = 156
 
 
 def easter_sunday(year: int) -> date:
@@ -53,3 +58,21 @@ def holiday_counts(mondays: Sequence[date]) -> dict[str, FloatArray]:
                 if week is not None:
                     counts[name][week] += 1
     return counts
+
+
+def feature_name(column: str) -> str:
+    """What the product calls the holiday of a column when it makes the feature from the calendar file."""
+    return column.replace("h_", "holiday_", 1)
+
+
+def write_calendar(folder: Path | str) -> Path:
+    """Write the days of every holiday in the years of the demo markets as a calendar file: date and holiday."""
+    years = sorted({monday.year for monday in mondays(CALENDAR_WEEKS)})
+    days = [
+        (day, column.removeprefix("h_").replace("_", " ").capitalize())
+        for year in years
+        for column, found in holiday_dates(year).items()
+        for day in found
+    ]
+    rows = [f"{day.isoformat()},{label}\n" for day, label in sorted(days)]
+    return write_text(Path(folder) / CALENDAR_NAME, "".join(["date,holiday\n", *rows]))

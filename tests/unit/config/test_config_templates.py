@@ -22,15 +22,19 @@ Load = Callable[..., LoadedConfig]
 @pytest.fixture
 def with_data(market: Path) -> None:
     (market / "data").mkdir()
-    (market / "data" / "your_data.csv").write_text("date,kpi,trend,m_tv,m_search\n")
+    for name in ("your_data.csv", "your_pooling_map.csv"):
+        (market / "data" / name).write_text("what is in it does not matter here\n")
 
 
-@pytest.mark.parametrize("name", ["blm", "master"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("blm", "blm"), ("master", "blm"), ("re", "re"), ("cre", "cre"), ("pooled", "pooled"), ("hierarchical", "re")],
+)
 @pytest.mark.usefixtures("with_data")
-def test_templates_load_and_ask_for_nothing_missing(load: Load, name: str) -> None:
+def test_templates_load_and_ask_for_nothing_missing(load: Load, name: str, kind: str) -> None:
     loaded = load(template(name))
     check_available(loaded)
-    assert loaded.config.model.type == "blm"
+    assert loaded.config.model.type == kind
 
 
 def uncommented_master() -> str:

@@ -187,3 +187,38 @@ def test_a_point_estimate_says_that_it_is_one(model: Model) -> None:
         point.chain_diagnostics()
     with pytest.raises(FitError, match="sampled"):
         model.fit(runner=FakeRunner(), iter=100, warmup=50).get_optimisation()
+
+
+# --- updating an OLS fit --------------------------------------------------------------------------------------------
+
+
+def test_an_ols_fit_becomes_priors() -> None:
+    import statsmodels.formula.api as smf
+
+    data = dated()
+    ols = smf.ols("kpi ~ trend + m_tv + m_search", data.iloc[:40]).fit()
+    model = blm(ols, data, date="date")
+    priors = model.peek_prior().set_index("parameter")
+    for term, name in {"(Intercept)": "Intercept", "trend": "trend", "m_tv": "m_tv", "m_search": "m_search"}.items():
+        assert priors.loc[term, ["mean", "sd"]].tolist() == [ols.params[name], ols.bse[name]]
+        assert not priors.loc[term, "is_default"]
+    assert priors.loc["noise_sd", "is_default"]
+    changed = model.set_prior(m_tv=normal(1, 2)).peek_prior().set_index("parameter")
+    assert changed.loc["m_tv", ["mean", "sd"]].tolist() == [1.0, 2.0]
+    assert changed.loc["trend", "mean"] == ols.params["trend"]
+
+
+def test_an_offset_goes_with_scaling() -> None:
+    import statsmodels.formula.api as smf
+
+    data = dated().assign(base=lambda frame: 30 * frame["trend"])
+    ols = smf.ols("I(kpi - base) ~ m_tv + m_search", data).fit()
+    points = [
+        blm(ols, data, offset="offset(base)", scale=scale)
+        .set_prior(noise_sd=normal(10, 5))
+        .fit_map(runner=FakeRunner())
+        for scale in (True, False)
+    ]
+    first, second = (point.get_optimisation()["optimisation_best"]["estimate"].to_numpy() for point in points)
+    np.testing.assert_allclose(first, second, rtol=1e-4)
+    assert points[0].decomp().query("term == 'offset()'")["contribution"].tolist() == data["base"].tolist()
