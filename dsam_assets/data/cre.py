@@ -118,7 +118,7 @@ def require_varying_means(made: CreMeans, rows: NDArray[np.intp]) -> None:
             where="cre.vars",
             got=", ".join(constant),
             wanted="variables whose averages differ between groups",
-            fix="Leave these variables out of cre.vars, or set model.type: re (without CRE).",
+            fix="Leave these variables out of cre.vars, or go without CRE: cre.enabled: false and model.type: re.",
         )
 
 
