@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,9 @@ from dsam_assets.fit.pooled import fit_pooled
 from dsam_assets.fit.runner import McmcSettings, StanRunner
 from dsam_assets.fit.sample import fit_linear, mcmc_settings
 from dsam_assets.fit.stan_input import HIERARCHICAL_PROGRAM, PositivePriors
+
+# Few groups cannot rule out that a group sd is near zero, where Stan's own 0.8 leaves some divergences.
+PANEL_ADAPT_DELTA = 0.95
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def sample_model(
 ) -> Draws:
     """Sample the posterior of any class of model; group deviations are drawn with the sampler's seed."""
     if isinstance(design, HierarchicalDesign):
+        settings = replace(settings, adapt_delta=settings.adapt_delta or PANEL_ADAPT_DELTA)
         draws = _sample_hierarchical(design, settings, runner, positive_priors)
         return with_group_effects(draws, design, seed=settings.seed)
     if isinstance(design, PooledDesign):

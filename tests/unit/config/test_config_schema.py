@@ -162,7 +162,7 @@ ADDED: dict[str, Any] = {
     "fit.mcmc.thin": 1,
     "fit.mcmc.seed": None,
     "fit.mcmc.init": None,
-    "fit.mcmc.control.adapt_delta": 0.8,
+    "fit.mcmc.control.adapt_delta": None,
     "fit.mcmc.control.max_treedepth": 10,
     "fit.mcmc.control.stepsize": None,
     "fit.mcmc.control.metric": "diag_e",
