@@ -209,25 +209,55 @@ def _columns(values: FloatArray, variable: Any) -> FloatArray:
     return array
 
 
+class _Pointer:
+    """cmdstanpy pointed at a home while anybody samples: the first one in sets it, the last one out undoes it.
+
+    cmdstanpy reads the home from the environment, which all threads of the process share.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: str | None = None
+        self._level = logging.NOTSET
+
+    def enter(self, home: Path, logger: logging.Logger) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            self._before, self._level = os.environ.get("CMDSTAN"), logger.level
+            os.environ["CMDSTAN"] = str(home)
+            logger.setLevel(logging.WARNING)
+            logger.addFilter(_says_more_than_the_result)
+
+    def leave(self, logger: logging.Logger) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            logger.removeFilter(_says_more_than_the_result)
+            logger.setLevel(self._level)
+            if self._before is None:
+                os.environ.pop("CMDSTAN", None)
+            else:
+                os.environ["CMDSTAN"] = self._before
+
+
+_POINTER = _Pointer()
+
+
 @contextmanager
 def _cmdstanpy(home: StanHome) -> Iterator[None]:
-    """cmdstanpy pointed at the home, and only warning. It reads the home from the environment, which is put back."""
+    """cmdstanpy pointed at the home, and only warning; both are undone afterwards."""
     from cmdstanpy.utils import get_logger
 
     logger: logging.Logger = get_logger()
-    before, level = os.environ.get("CMDSTAN"), logger.level
-    os.environ["CMDSTAN"] = str(home.path)
-    logger.setLevel(logging.WARNING)
-    logger.addFilter(_says_more_than_the_result)
+    _POINTER.enter(home.path, logger)
     try:
         yield
     finally:
-        logger.removeFilter(_says_more_than_the_result)
-        logger.setLevel(level)
-        if before is None:
-            os.environ.pop("CMDSTAN", None)
-        else:
-            os.environ["CMDSTAN"] = before
+        _POINTER.leave(logger)
 
 
 def _says_more_than_the_result(record: logging.LogRecord) -> bool:
