@@ -22,9 +22,9 @@ from dsam_assets.config.problems import line_of
 from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import formula_slice, priors_slice
 from dsam_assets.data.dictionary import market_dictionary
-from dsam_assets.data.holidays import market_holidays
+from dsam_assets.data.holidays import HolidayFeatures, market_holidays
 from dsam_assets.data.load import Dataset, load_dataset
-from dsam_assets.data.pooling_map import load_pooling_map
+from dsam_assets.data.pooling_map import PoolingMap, load_pooling_map
 from dsam_assets.design.additions import model_inputs
 from dsam_assets.design.build import build_matrix
 from dsam_assets.design.checks import require_usable
@@ -33,6 +33,7 @@ from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
+from dsam_assets.fit.sensitivity import SensitivityInputs, scenario_design
 from dsam_assets.verdict import GateResult
 
 FORMULA: KeyPath = ("model", "formula")
@@ -45,7 +46,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "boundaries.overrides": ("boundaries", "overrides"),
 }
 # Places that are keys already, by how they begin.
-KEYED = ("allocation", "time_components", "data.")
+KEYED = ("allocation", "time_components", "data.", "transforms.")
 _NAMES_SHOWN = 12
 
 
@@ -76,20 +77,37 @@ def preflight(loaded: LoadedConfig) -> Preflight:
         inputs = model_inputs(formula_slice(config), dataset.frame, holidays, date_var=config.data.date_var)
         columns = [str(name) for name in inputs.frame.columns]
         market_dictionary(config.data, columns, inputs.formula.variables, holidays)
+        pooling = load_pooling_map(config.pooling) if config.pooling.enabled else None
         matrix = build_matrix(
             inputs,
             date_var=config.data.date_var,
             na_action=config.data.na_action,
-            pooling=load_pooling_map(config.pooling) if config.pooling.enabled else None,
+            pooling=pooling,
             min_waves=config.pooling.min_waves,
         ).matrix
         checks = model_checks(matrix)
         require_usable(checks)
         design = model_design(matrix, priors_slice(config))
+        if config.transforms.sensitivity.enabled:
+            _require_scenarios(config, dataset.frame, holidays, pooling)
         if config.allocation.enabled:
             require_channels(config, dataset.frame, matrix.terms)
             _require_budget(config, dataset.frame, matrix)
     return Preflight(loaded, dataset, inputs.formula, design, prefit_gates(checks, config.diagnostics.policy_mode))
+
+
+def _require_scenarios(
+    config: Config, frame: pd.DataFrame, holidays: HolidayFeatures | None, pooling: PoolingMap | None
+) -> None:
+    """Every alternative formula must make a design; only its fit may fail later."""
+    section = formula_slice(config)
+    inputs = SensitivityInputs(frame, section, config.data, priors_slice(config), config.fit, holidays, pooling)
+    for position, scenario in enumerate(section.transforms.sensitivity.scenarios):
+        try:
+            scenario_design(inputs, scenario.formula)
+        except DsamError as error:
+            error.where = f"transforms.sensitivity.scenarios[{position}].formula"
+            raise
 
 
 def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) -> None:

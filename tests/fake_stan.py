@@ -83,10 +83,12 @@ class FakeRunner:
 
     Attributes:
         stuck: the first chain never moves.
+        converges: whether the optimiser says that it converged.
         calls: program, data and settings of every call.
     """
 
     stuck: bool = False
+    converges: bool = True
     calls: list[tuple[str, Mapping[str, Any], Any]] = field(default_factory=list)
 
     def sample(self, program: str, data: Mapping[str, Any], settings: McmcSettings) -> StanDraws:
@@ -124,8 +126,8 @@ class FakeRunner:
         return StanMode(
             parameters={"coef": coef, "noise_sd": np.array(sigma)},
             log_posterior=log_density(data, coef, sigma),
-            converged=True,
-            reason="Convergence detected: closed form",
+            converged=self.converges,
+            reason="Convergence detected: closed form" if self.converges else "Maximum number of iterations hit",
             iterations=1,
             stan_version="0.0.0",
         )

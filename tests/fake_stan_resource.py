@@ -16,13 +16,14 @@ class FakeStan(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     progress: bool = False
     stuck: bool = False
+    converges: bool = True
     version: str = "0.0.0"
 
     def sample(self, program: str, data: Mapping[str, Any], settings: McmcSettings) -> StanDraws:
         return FakeRunner(stuck=self.stuck).sample(program, data, settings)
 
     def optimise(self, program: str, data: Mapping[str, Any], settings: OptimiseSettings) -> StanMode:
-        return FakeRunner().optimise(program, data, settings)
+        return FakeRunner(converges=self.converges).optimise(program, data, settings)
 
     def describe_home(self) -> dict[str, str]:
         return {"version": self.version, "origin": "a stand-in for tests"}

@@ -11,6 +11,7 @@ from dsam_assets.allocation.budget import split_like
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Problem
 from dsam_assets.allocation.solve import Solution
+from dsam_assets.fit.spread import has_spread, probability
 from dsam_assets.scales import FloatArray
 
 Flags = NDArray[np.bool_]
@@ -44,8 +45,11 @@ class Certificate:
         candidate_regret_share: candidate_regret / |score|.
         at_lower, at_upper: which channels are at a bound, shape (C,).
         extrapolated: per channel, spend above the largest observed one; None when that is not known.
-        probability_beats_reference: share of draws whose objective beats the reference; None for the reference itself.
-        probability_beats_split: the same against the reference's split of this budget; None when the plan equals it.
+        has_probabilities: whether there are several draws to count; a point estimate is one.
+        probability_beats_reference: share of draws whose objective beats the reference; None for the reference itself
+            and without probabilities.
+        probability_beats_split: the same against the reference's split of this budget; None when the plan equals it and
+            without probabilities.
         gain_over_split: score − score of the reference's split of this budget, objective units.
     """
 
@@ -66,6 +70,7 @@ class Certificate:
     at_lower: tuple[bool, ...]
     at_upper: tuple[bool, ...]
     extrapolated: tuple[bool | None, ...]
+    has_probabilities: bool
     probability_beats_reference: float | None
     probability_beats_split: float | None
     gain_over_split: float
@@ -101,6 +106,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
         at_lower=tuple(bool(flag) for flag in at_lower),
         at_upper=tuple(bool(flag) for flag in at_upper),
         extrapolated=_extrapolated(problem, spend),
+        has_probabilities=has_spread(len(problem.coefficients)),
         probability_beats_reference=_win_rate(objective, spend, problem.reference),
         probability_beats_split=_win_rate(objective, spend, split),
         gain_over_split=solution.score - objective.score(split),
@@ -145,7 +151,9 @@ def _extrapolated(problem: Problem, spend: FloatArray) -> tuple[bool | None, ...
 
 
 def _win_rate(objective: Objective, spend: FloatArray, rival: FloatArray) -> float | None:
-    """Share of draws in which the plan beats the rival, paired by draw; None when the two are the same plan."""
-    if np.allclose(spend, rival, rtol=0.0, atol=BOUND_TOLERANCE * objective.problem.total):
+    """Share of draws in which the plan beats the rival, paired by draw; None for the same plan or a single draw."""
+    problem = objective.problem
+    same = np.allclose(spend, rival, rtol=0.0, atol=BOUND_TOLERANCE * problem.total)
+    if same or not has_spread(len(problem.coefficients)):
         return None
-    return float(np.mean(objective.outcome(spend).objective > objective.outcome(rival).objective))
+    return probability(objective.outcome(spend).objective > objective.outcome(rival).objective)

@@ -21,6 +21,7 @@ class Rule:
         sign: how a passing value compares with the limit.
         absent: status of a missing number.
         passed, missed: what to tell a person.
+        why_absent: the same about a number that is missing because it does not apply.
     """
 
     value: Callable[[Certificate], float | None]
@@ -29,6 +30,7 @@ class Rule:
     absent: Status
     passed: str
     missed: str
+    why_absent: Callable[[Certificate], str] = lambda _: "Does not apply here."
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=
 def _extrapolated_count(certificate: Certificate) -> float | None:
     flags = certificate.extrapolated
     return None if any(flag is None for flag in flags) else float(sum(bool(flag) for flag in flags))
+
+
+def _why_no_probability(certificate: Certificate) -> str:
+    if certificate.has_probabilities:
+        return "The plan is what it would be compared with."
+    return "A point estimate has no draws, so no probability can be given."
 
 
 RULES: Mapping[str, Rule] = {
@@ -82,25 +90,26 @@ RULES: Mapping[str, Rule] = {
     "probability_beats_reference": Rule(
         lambda c: c.probability_beats_reference, 0.9, ">=", "skipped",
         "The plan beats the reference in most draws.",
-        "Too few draws say that the plan beats the reference to call the gain established.",
+        "Too few draws say that the plan beats the reference to call the gain established.", _why_no_probability,
     ),
     "probability_beats_split": Rule(
         lambda c: c.probability_beats_split, 0.9, ">=", "skipped",
         "The plan beats the reference's split of this budget in most draws.",
-        "Too few draws say that the plan beats the reference's split of this budget.",
+        "Too few draws say that the plan beats the reference's split of this budget.", _why_no_probability,
     ),
 }  # fmt: skip
 
 
 def judge(certificate: Certificate) -> tuple[Check, ...]:
     """Every rule applied to the certificate."""
-    return tuple(_judge(name, rule, rule.value(certificate)) for name, rule in RULES.items())
+    return tuple(_judge(name, rule, certificate) for name, rule in RULES.items())
 
 
-def _judge(name: str, rule: Rule, value: float | None) -> Check:
+def _judge(name: str, rule: Rule, certificate: Certificate) -> Check:
+    value = rule.value(certificate)
     threshold = f"warn unless {rule.sign} {rule.limit:g}"
     if value is None or math.isnan(value):
-        message = "Does not apply here." if rule.absent == "skipped" else "Not known, so not a pass."
+        message = rule.why_absent(certificate) if rule.absent == "skipped" else "Not known, so not a pass."
         return Check(name, None, threshold, rule.absent, message)
     good = _COMPARE[rule.sign](value, rule.limit)
     return Check(name, value, threshold, "pass" if good else "warn", rule.passed if good else rule.missed)

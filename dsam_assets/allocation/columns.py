@@ -3,7 +3,8 @@
 Units: `spend` is the unit of a channel's spend column per period; `money` is spend × currency rate × currency scale
 (spend itself without either); `response` is named row by row in the column `response_unit` (`kpi` per period, or
 `relative`: a share of the KPI); `objective` is in the column `objective_unit`. Intervals run from the 5 % to the 95 %
-quantile of draws.
+quantile of draws. A point estimate (`estimate` is `point`) has neither intervals nor probabilities: they are missing,
+and what is called a posterior mean or median is the value at the point.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ def _number(name: str, unit: str, description: str, nullable: bool = False) -> C
     return Column(name, "number", unit, description, nullable)
 
 
-def _interval(name: str, unit: str, description: str, nullable: bool = False) -> tuple[Column, ...]:
+def _interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
     return (
-        _number(f"{name}_lower", unit, f"{description}: 5 % quantile.", nullable),
-        _number(f"{name}_upper", unit, f"{description}: 95 % quantile.", nullable),
+        _number(f"{name}_lower", unit, f"{description}: 5 % quantile; missing for a point.", True),
+        _number(f"{name}_upper", unit, f"{description}: 95 % quantile; missing for a point.", True),
     )
 
 
 def _estimate(name: str, unit: str, description: str, nullable: bool = False) -> tuple[Column, ...]:
     mean = _number(f"{name}_mean", unit, f"{description}: posterior mean.", nullable)
-    return (mean, *_interval(name, unit, description, nullable))
+    return (mean, *_interval(name, unit, description))
 
 
 _CHANNEL = _text("channel", "Channel name.")
@@ -79,7 +80,12 @@ _SUMMARY = (
     _number("delta_kpi_p50", "response", "Change of the KPI per period against the reference: posterior median."),
     _RESPONSE_UNIT,
     *_estimate("delta_profit", "money", "value_per_kpi × change of the KPI − change of spend", True),
-    _number("probability_beats_reference", "share", "Draws in which the plan beats the reference.", True),
+    _number(
+        "probability_beats_reference",
+        "share",
+        "Draws in which it beats the reference; missing for a point.",
+        True,
+    ),
     _number("probability_beats_split", "share", "Draws in which it beats the reference's split of this budget.", True),
     _number("gain_over_split", "objective", "Score above the reference's split of this budget."),
     _number("shadow_price", "objective per spend", "What another unit of budget adds to the score.", True),
@@ -131,9 +137,9 @@ _CURVES = (
     _CHANNEL,
     _number("spend", "spend", "Spend per period."),
     _number("mean", "response", "Response above zero spend, others at reference: posterior mean."),
-    _number("lower", "response", "5 % quantile."),
+    _number("lower", "response", "5 % quantile; missing for a point.", True),
     _number("p50", "response", "Posterior median."),
-    _number("upper", "response", "95 % quantile."),
+    _number("upper", "response", "95 % quantile; missing for a point.", True),
     _number("marginal", "response per spend", "Mean response per further unit; missing where infinite.", True),
     _RESPONSE_UNIT,
     _EXTRAPOLATED,
@@ -144,9 +150,9 @@ _POINTS = (
     _text("point", "reference or optimised."),
     _number("spend", "spend", "Spend per period."),
     _number("mean", "response", "Response above zero spend, others at reference: posterior mean."),
-    _number("lower", "response", "5 % quantile."),
+    _number("lower", "response", "5 % quantile; missing for a point.", True),
     _number("p50", "response", "Posterior median."),
-    _number("upper", "response", "95 % quantile."),
+    _number("upper", "response", "95 % quantile; missing for a point.", True),
     _number("marginal", "response per spend", "Mean response per further unit; missing where infinite.", True),
     _RESPONSE_UNIT,
     _EXTRAPOLATED,
@@ -169,9 +175,9 @@ _ROI_CPA = (
     _number("delta_response", "response", "Optimised minus reference mean response."),
     _RESPONSE_UNIT,
     _number("value_reference", "metric", "ROI or CPA of the mean response; missing when undefined.", True),
-    *_interval("value_reference", "metric", "ROI or CPA at the reference", True),
+    *_interval("value_reference", "metric", "ROI or CPA at the reference"),
     _number("value_optimised", "metric", "The same at the plan; missing when undefined.", True),
-    *_interval("value_optimised", "metric", "ROI or CPA at the plan", True),
+    *_interval("value_optimised", "metric", "ROI or CPA at the plan"),
 )
 
 _IMPACT = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from dsam_assets.allocation.channel_response import joint_response, responses_at
 from dsam_assets.allocation.problem import Problem
+from dsam_assets.fit.spread import quantiles
 from dsam_assets.scales import FloatArray
 
 
@@ -46,7 +47,7 @@ def roi_cpa_rows(
         spend, money = spends[f"spend_{when}"], columns[f"spend_{when}_currency"]
         draws = np.column_stack([responses_at(problem, spend), joint_response(problem, spend)])
         means[when] = draws.mean(axis=0)
-        ends = metric_value(problem, np.quantile(draws, interval, axis=0), money)
+        ends = metric_value(problem, quantiles(draws, interval), money)
         columns[f"mean_{when}"] = means[when]
         columns[f"value_{when}"] = metric_value(problem, means[when], money)
         # CPA falls as the response rises, so its interval's ends swap.

@@ -51,6 +51,8 @@ class BudgetPlan:
         return {
             **stamp,
             "method": str(row["method"]),
+            "estimate": str(row["estimate"]),
+            "level": str(row["level"]),
             "score": float(row["score"]),
             "budget": float(row["budget_total"]),
         }
@@ -78,7 +80,8 @@ def plan_budget(
             response_scale=matrix.response_scale,
             kpi_type=section.kpi_type,
         )
-        tables = _stamped(allocation_tables(allocate(problem)), report)
+        stamp = {"reliability": report.reliability, "diagnostics_overall": report.overall, **_basis(draws, matrix)}
+        tables = _stamped(allocation_tables(allocate(problem)), stamp)
     return BudgetPlan(tables, report.reliability, report.overall, report.reasons)
 
 
@@ -92,6 +95,15 @@ def _json_number(value: Any) -> Any:
     return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
-def _stamped(tables: Mapping[str, pd.DataFrame], report: DiagnosticsReport) -> dict[str, pd.DataFrame]:
-    summary = tables["budget_summary"].assign(reliability=report.reliability, diagnostics_overall=report.overall)
-    return {**tables, "budget_summary": summary}
+def _basis(draws: Draws, matrix: ModelMatrix) -> dict[str, str]:
+    """Whose effects the plan is made from, and whether anything is known about their uncertainty."""
+    groups = dict.fromkeys(f"{len(group.levels)} of {group.key}" for group in matrix.groups)
+    return {
+        "estimate": "point" if draws.is_point else "posterior",
+        "level": "population" if groups else "model",
+        "groups": ", ".join(groups),
+    }
+
+
+def _stamped(tables: Mapping[str, pd.DataFrame], stamp: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    return {**tables, "budget_summary": tables["budget_summary"].assign(**stamp)}

@@ -14,6 +14,7 @@ from dsam_assets.allocation.channel_response import channel_marginal, channel_re
 from dsam_assets.allocation.columns import COLUMNS
 from dsam_assets.allocation.efficiency import metric_value, metric_words, roi_cpa_rows
 from dsam_assets.allocation.problem import Problem
+from dsam_assets.fit.spread import MIDDLE, quantiles
 from dsam_assets.scales import FloatArray
 
 # Quantiles of every interval in the tables: a central 90 % interval.
@@ -43,8 +44,8 @@ def _table(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def estimate(draws: FloatArray, name: str) -> dict[str, FloatArray]:
-    """Mean and interval over draws of shape (S, N), as columns of N rows."""
-    low, high = np.quantile(draws, [LOWER, UPPER], axis=0)
+    """Mean and interval over draws of shape (S, N), as columns of N rows; a single draw has no interval."""
+    low, high = quantiles(draws, [LOWER, UPPER])
     return {f"{name}_mean": draws.mean(axis=0), f"{name}_lower": low, f"{name}_upper": high}
 
 
@@ -171,7 +172,7 @@ def diagnostics_rows(allocation: Allocation) -> Mapping[str, Any]:
 def _curve(problem: Problem, channel: int, spends: FloatArray) -> dict[str, Any]:
     """Response columns of one channel at some spends."""
     draws = channel_response(problem, channel, spends)
-    low, middle, high = np.quantile(draws, [LOWER, 0.5, UPPER], axis=0)
+    low, middle, high = quantiles(draws, [LOWER, MIDDLE, UPPER])
     return {
         "channel": [problem.names[channel]] * len(spends),
         "spend": spends,

@@ -41,11 +41,11 @@ def residuals(
 
 @market_asset(codec="text", code=["diagnostics"])
 def chain_diagnostics(context: dg.AssetExecutionContext, posterior: Draws) -> Published:
-    """R-hat, effective sample sizes and Monte Carlo errors by parameter; sampler behaviour by chain."""
+    """R-hat, effective sample sizes and Monte Carlo errors by parameter, and sampler behaviour by chain; of a point
+    estimate, that it has no chains."""
     from dsam_assets.diagnostics.chain_table import chain_diagnostics_text
-    from dsam_assets.diagnostics.convergence import convergence
 
-    return Published({"chain_diagnostics.txt": chain_diagnostics_text(convergence(posterior), posterior)})
+    return Published({"chain_diagnostics.txt": chain_diagnostics_text(posterior)})
 
 
 @market_asset(

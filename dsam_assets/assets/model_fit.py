@@ -41,4 +41,5 @@ def fit_metrics(context: dg.AssetExecutionContext, posterior: Draws, design_matr
 
     table = metrics(posterior, design_matrix)
     overall = table[table["group"] == "all"]
-    return Published(table, dict(zip(overall["metric"], overall["q50"], strict=True)))
+    metrics_shown = dict(zip(overall["metric"], overall["q50"], strict=True))
+    return Published(table, {**metrics_shown, "groups": table["group"].nunique() - 1})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @market_asset(
     codec="allocation",
-    code=["allocation", "diagnostics"],
+    code=["allocation", "diagnostics", "fit/spread"],
     columns=table_columns("budget_allocation"),
     dagster_type=tables_type("allocation", "budget tables with their reliability", lambda plan: plan.tables),
 )

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     dagster_type=tables_type("posterior_summary", "parameters, and coefficients by group"),
 )  # fmt: skip
 def posterior_summary(context: dg.AssetExecutionContext, posterior: Draws, design_matrix: ModelMatrix) -> Published:
-    """Mean, spread and quantiles of every parameter, and for panels of every group's coefficients, in data units."""
+    """Mean, spread and quantiles of every parameter, and for panels of every group's coefficients, in data units.
+
+    Of a point estimate there is no spread, and the run folder has `optimisation_best.csv` in place of it.
+    """
     from dsam_assets.fit.summary import summary_tables
 
     return Published(summary_tables(posterior, design_matrix))

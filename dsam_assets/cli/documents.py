@@ -37,11 +37,13 @@ def run_document(result: RunResult, handler: StepLines) -> dict[str, Any]:
             "overall": report.overall,
             "reliability": report.reliability,
             "converged": report.converged,
+            "estimate": "point" if report.is_point else "posterior",
             "policy_mode": report.policy_mode,
             "reasons": list(report.reasons),
         },
         "halted_by": result.halted_by or None,
         "checks": _checks(report.results),
+        "model": _model(result),
         "plan": _plan(result),
         "steps": {"computed": handler.computed, "reused": handler.reused},
         "files": result.files,
@@ -66,6 +68,8 @@ def validation_document(validation: Validation) -> dict[str, Any]:
             "response_scale": matrix.response_scale,
             "rows": matrix.values.shape[0],
             "coefficients": matrix.values.shape[1],
+            "groups": {group.key: len(group.levels) for group in matrix.groups},
+            "estimate": "posterior" if checked.loaded.config.fit.method == "mcmc" else "point",
             "dropped": dict(matrix.dropped),
             "data_sha256": checked.dataset.sha256,
         },
@@ -94,6 +98,17 @@ def error_document(error: DsamError, config: Path, seconds: float) -> dict[str, 
 
 def _checks(rows: Iterable[GateResult]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
+
+
+def _model(result: RunResult) -> dict[str, Any]:
+    design, fit = result.facts["design_matrix"], result.facts["fit_metrics"]
+    return {
+        "type": design["model_class"],
+        "rows": design["rows"],
+        "coefficients": design["terms"],
+        "panel_units": fit["groups"],
+        "in_sample": {name: fit[name] for name in ("r2", "rmse", "smape")},
+    }
 
 
 def _plan(result: RunResult) -> dict[str, Any] | None:

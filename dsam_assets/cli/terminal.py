@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
-import re
-import shutil
-import sys
-import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from dsam_assets.cli.words import COLOURS, MARKS, count, joined, paint, sentence, shown_path, wrapped
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dsam_assets.cli.validating import Validation
+    from dsam_assets.config.schema import Config
+    from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.running import RunResult
     from dsam_assets.verdict import GateResult
 
-COLOURS = {"pass": "32", "warn": "33", "fail": "31", "not_computed": "31", "skipped": "2"}
-MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "not_computed": "?", "skipped": "–"}
 VERBS = {"warn": "warns", "fail": "fails", "not_computed": "was not computed"}
-STEP_WIDTH, CHANNEL_WIDTH = 24, 24
-NARROWEST, WIDEST = 40, 100
-SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
+STEP_WIDTH = 24
 # Files that a reader opens first, as far as the run has them.
-REPORTS = ("diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv")
-_LABELLED = re.compile(r"  (where|got|wanted|do this): +")
-
-
-def paint(text: str, code: str, stream: TextIO | None = None) -> str:
-    """Colour on terminals only."""
-    return f"\033[{code}m{text}\033[0m" if (stream or sys.stdout).isatty() else text
-
-
-def width() -> int:
-    """Columns to fill: the terminal's, within reason."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, NARROWEST), WIDEST)
-
-
-def wrapped(text: str, first: str = "", rest: str | None = None) -> str:
-    """Text in lines that fit; words such as paths are never broken."""
-    return "\n".join(
-        textwrap.wrap(
-            text, width(), initial_indent=first, subsequent_indent=first if rest is None else rest,
-            break_long_words=False, break_on_hyphens=False,
-        )
-    )  # fmt: skip
-
-
-def message(text: str) -> str:
-    """An error's message with its sentence and its labelled lines wrapped; indented lines are left alone."""
-    lines = []
-    for line in text.splitlines():
-        label = _LABELLED.match(line)
-        if label and len(line) > width():
-            lines.append(wrapped(line[label.end() :], label.group(), " " * label.end()))
-        else:
-            lines.append(line if line.startswith(" ") else wrapped(line, "", "  "))
-    return "\n".join(lines)
-
-
-def count(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+REPORTS = (
+    "diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv", "optimisation_best.csv",
+    "group_coefficients.csv", "transform_sensitivity_summary.csv",
+)  # fmt: skip
+CLASSES = {
+    "blm": "one set of coefficients (blm)",
+    "re": "panel with random effects (re)",
+    "cre": "panel with correlated random effects (cre)",
+    "pooled": "coefficients pooled by labels (pooled)",
+}
 
 
 class StepLines(logging.Handler):
@@ -125,8 +89,18 @@ def summary(result: RunResult, handler: StepLines) -> str:
     """The end of a run: steps, verdict, plan, where things are, what to do next."""
     handler.flush_reused()
     steps = f"{count(len(handler.computed), 'step')} computed, {len(handler.reused)} reused"
-    parts = [f"{steps}, {result.seconds:.1f} s in all", _verdict(result), _plan(result), _places(result)]
+    story = (_model(result), _verdict(result), _plan(result), _places(result))
+    parts = [f"{steps}, {result.seconds:.1f} s in all", *story]
     return "\n" + "\n\n".join(part for part in parts if part)
+
+
+def _model(result: RunResult) -> str:
+    design, fit = result.facts["design_matrix"], result.facts["fit_metrics"]
+    facts = [CLASSES[design["model_class"]], count(design["rows"], "row"), count(design["terms"], "coefficient")]
+    if fit["groups"]:
+        facts.append(count(fit["groups"], "panel unit"))
+    text = f"Model: {', '.join(facts)}; in-sample R² {fit['r2']:.3f} on the model scale"
+    return wrapped(text, "", "  ")
 
 
 def _verdict(result: RunResult) -> str:
@@ -143,15 +117,14 @@ def reliability_sentence(result: RunResult) -> str:
     if report.reliability == "final":
         return "The results are final: every check that applies passes."
     because = [f"{row.check_id} {VERBS[row.status]}" for row in report.results if row.status in VERBS]
-    if report.converged is None:
-        because.append("convergence checks do not apply to this fit")
-    reasons = joined(because) if because else " ".join(report.reasons)
-    return f"The results are {report.reliability} because {reasons.rstrip('.')}."
+    if not report.is_point:
+        reasons = joined(because) if because else " ".join(report.reasons)
+        return f"The results are {report.reliability} because {reasons.rstrip('.')}."
+    from dsam_assets.diagnostics.report import POINT_ESTIMATE
 
-
-def joined(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(part for part in (", ".join(items[:-1]), items[-1]) if part)
+    if not because:
+        return f"The results are {report.reliability}: {POINT_ESTIMATE}."
+    return f"The results are {report.reliability} because {joined(because)}. {sentence(POINT_ESTIMATE)}"
 
 
 def gate_lines(rows: Sequence[GateResult]) -> list[str]:
@@ -171,75 +144,10 @@ def _plan(result: RunResult) -> str:
         return paint(reason, COLOURS["fail"]) + "\nNo budget plan is given."
     if result.plan.empty:
         return ""
+    from dsam_assets.cli.plan_words import plan_lines
+
     head = f"Budget plan ({result.report.reliability}), spend per period"
-    return "\n".join(
-        [head, plan_table(result.plan), "", expected_change(result.tables), *_plan_warnings(result.tables)]
-    )
-
-
-def plan_table(plan: pd.DataFrame) -> str:
-    """Reference and recommended spend by channel, and their sums."""
-    records: list[dict[Any, Any]] = plan.to_dict("records")
-    rows = [(row["channel"], row["spend_reference"], row["spend_optimised"], _limit(row)) for row in records]
-    rows.append(("all channels", plan["spend_reference"].sum(), plan["spend_optimised"].sum(), ""))
-    name_width = min(max(len(row[0]) for row in rows), CHANNEL_WIDTH)
-    decimals = _decimals(max(abs(spend) for row in rows for spend in row[1:3]), 4)
-    lines = [f"  {'channel':<{name_width}} {'reference':>14} {'plan':>14} {'change':>8}"]
-    for name, reference, planned, limit in rows:
-        change = f"{planned / reference - 1:+.0%}" if reference else "new" if planned else "none"
-        spends = f"{reference:>14,.{decimals}f} {planned:>14,.{decimals}f} {change:>8}"
-        lines.append(f"  {_short(name, name_width):<{name_width}} {spends}{limit}")
-    return "\n".join(lines)
-
-
-def _decimals(largest: float, digits: int) -> int:
-    """Decimals that show the largest number with so many digits: spend may be counted in millions or thousandths."""
-    return min(max(digits - 1 - math.floor(math.log10(largest)), 0), 9) if largest > 0 else 0
-
-
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
-
-
-def _limit(row: dict[Any, Any]) -> str:
-    return "  minimum" if row["at_lower"] else "  maximum" if row["at_upper"] else ""
-
-
-def expected_change(tables: Any) -> str:
-    """What the plan is expected to bring over the reference, with its uncertainty."""
-    row = tables["budget_summary"].iloc[0]
-    relative, quantity, unit = row["response_unit"] == "relative", "delta_kpi", " KPI units"
-    if row["target"] == "profit":
-        quantity, unit = "delta_profit", " profit"
-    decimals = _decimals(max(abs(float(row[f"{quantity}_{part}"])) for part in ("mean", "lower", "upper")), 3)
-    form, unit = ("{:+.1%}", " of the KPI") if relative else (f"{{:+,.{decimals}f}}", unit)
-    mean, low, high = (form.format(row[f"{quantity}_{part}"]) for part in ("mean", "lower", "upper"))
-    text = f"Expected change over the reference: {mean}{unit} per period (90% interval {low} to {high}"
-    chance = float(row["probability_beats_reference"])
-    text += f"; better with probability {chance:.0%})." if chance == chance else ")."
-    return wrapped(text + _same_budget(row), "  ")
-
-
-def _same_budget(row: Any) -> str:
-    """A plan that spends more or less than the reference is compared at its own budget as well."""
-    reference, planned = row["spend_reference"], row["spend_optimised"]
-    gain, chance = float(row["gain_over_split"]), float(row["probability_beats_split"])
-    if abs(planned - reference) <= SAME_BUDGET * planned or gain != gain:
-        return ""
-    unit = {"currency": "currency units", "relative": "of the KPI"}.get(row["objective_unit"], "KPI units")
-    amount = f"{gain:+.1%}" if row["objective_unit"] == "relative" else f"{gain:+,.0f}"
-    split = f" The plan spends {planned / reference - 1:+.0%}" if reference else " The reference spends nothing"
-    beats = f"{amount} {unit} (better with probability {chance:.0%})"
-    return f"{split}; over the reference's split of the same budget: {beats}."
-
-
-def _plan_warnings(tables: Any) -> list[str]:
-    from dsam_assets.allocation.plan import CAVEAT
-
-    rows = tables["budget_diagnostics"]
-    messages = dict.fromkeys(rows.loc[rows["status"].isin(["warn", "fail", "not_computed"]), "message"])
-    mark = paint(MARKS["warn"], COLOURS["warn"])
-    return [*(f"  {mark} {wrapped(text, '    ').lstrip()}" for text in messages), paint(wrapped(CAVEAT, "  "), "2")]
+    return "\n".join([head, *plan_lines(result.plan, result.tables)])
 
 
 def _places(result: RunResult) -> str:
@@ -247,7 +155,8 @@ def _places(result: RunResult) -> str:
     found = {path.name: path.relative_to(result.path) for path in result.path.rglob("*") if path.name in REPORTS}
     names = [str(found[name]) for name in REPORTS if name in found] or ["run_manifest.json"]
     head = f"Run folder: {folder} ({count(result.files, 'file')})"
-    return "\n".join([head, "Next: read in it", *(f"  {name}" for name in names)])
+    hint = ["For intervals and probabilities set fit.method: mcmc"] if result.report.is_point else []
+    return "\n".join([head, "Next: read in it", *(f"  {name}" for name in names), *hint])
 
 
 def validation_summary(validation: Validation, path: Path) -> str:
@@ -261,6 +170,8 @@ def validation_summary(validation: Validation, path: Path) -> str:
             f"{shown_path(Path(config.data.path))}, {count(len(checked.dataset.frame), 'row')}{_period(validation)}",
         ),
         ("design", f"{count(matrix.values.shape[0], 'row')}, {count(matrix.values.shape[1], 'coefficient')}"),
+        *_groups(matrix),
+        ("fit", _fit(config)),
     ]
     if matrix.dropped:
         dropped = ", ".join(f"{name} ({number:,})" for name, number in matrix.dropped.items())
@@ -274,15 +185,31 @@ def validation_summary(validation: Validation, path: Path) -> str:
     return "\n".join([*lines, *gate_lines(checked.gates), f"Next: dsam run --config {path}"])
 
 
+def _groups(matrix: ModelMatrix) -> Iterator[tuple[str, str]]:
+    """How the data are grouped: a panel's units, or the labels that share coefficients."""
+    if matrix.groups:
+        sizes = {group.key: len(group.levels) for group in matrix.groups}
+        yield "panel", ", ".join(f"{number:,} of {key}" for key, number in sizes.items())
+    if matrix.pooling is not None:
+        pooling = matrix.pooling
+        variables = count(len(pooling.variables), "variable")
+        yield "pooled", f"{variables} share coefficients by {joined(pooling.grouping_vars)}"
+
+
+def _fit(config: Config) -> str:
+    if config.fit.method == "mcmc":
+        chains, kept = config.fit.mcmc.chains, config.fit.mcmc.iter - config.fit.mcmc.warmup
+        return f"{count(chains, 'chain')} of {count(kept // config.fit.mcmc.thin, 'draw')}"
+    from dsam_assets.diagnostics.report import POINT_ESTIMATE
+
+    starts, sensitivity = count(config.fit.optimise.n_runs, "start"), config.transforms.sensitivity
+    more = f"; {count(len(sensitivity.scenarios), 'alternative formula')}" if sensitivity.enabled else ""
+    return f"{POINT_ESTIMATE}, {starts}{more}"
+
+
 def _period(validation: Validation) -> str:
     dataset = validation.checked.dataset
     if dataset.date_var is None:
         return ""
     dates = dataset.frame[dataset.date_var]
     return f", {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}"
-
-
-def shown_path(path: Path) -> str:
-    """A path relative to the working folder when it lies below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -108,7 +108,8 @@ class OptimiseSection(Section):
     iter: PositiveInt = Field(default=2000, description="Iterations at most, per start.")
     seed: Seed | None = Field(default=None, description="Seed of the starts; null uses fit.seed.")
     init: Init = Field(
-        default="random", description="random, a radius >= 0 around zero, or null for Stan's own choice."
+        default="random",
+        description="random (close to zero, near the bulk), a radius >= 0 around zero, or null for Stan's own (2).",
     )
     algorithm: Algorithm = Field(default="lbfgs", description="lbfgs or bfgs.")
     hessian: bool = Field(default=False, description="Also give standard deviations, from the Hessian at the optimum.")

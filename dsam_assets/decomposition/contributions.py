@@ -13,6 +13,7 @@ from dsam_assets.design.groups import Grouping, panel_units
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.predictor import joint_draws
+from dsam_assets.fit.spread import quantiles
 from dsam_assets.scales import FloatArray
 
 OFFSET = "offset()"
@@ -23,7 +24,7 @@ def decomposition(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd
     """One row per modelled row and term: posterior mean and 90 % interval of its contribution, model scale.
 
     The quantiles are exact: a row's contribution is one number times a coefficient, so they are the coefficient's, in
-    reverse order where that number is negative.
+    reverse order where that number is negative. A point estimate has none.
 
     Args:
         draws: the posterior.
@@ -35,14 +36,16 @@ def decomposition(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd
     """
     units = panel_units(matrix.groups) if matrix.groups else Grouping(np.zeros(len(matrix.response), dtype=np.intp), ())
     terms, values = unit_coefficients(draws, matrix, units)
-    mean, low, high = values.mean(axis=-1), *np.quantile(values, list(QUANTILES.values()), axis=-1)
+    shares = list(QUANTILES.values())
+    mean, low, high = values.mean(axis=-1), *quantiles(values, shares, axis=-1)
     columns = term_columns(matrix, terms)
     parts = [
         _part(labels, term, columns[:, t], mean[units.codes, t], low[units.codes, t], high[units.codes, t])
         for t, term in enumerate(terms)
     ]
     if matrix.offset.any():
-        parts.append(_part(labels, OFFSET, matrix.offset, *np.ones((3, len(labels)))))
+        fixed = np.ones((len(labels), values.shape[-1]))
+        parts.append(_part(labels, OFFSET, matrix.offset, fixed[:, 0], *quantiles(fixed, shares, axis=-1)))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -33,6 +33,11 @@ ADVICE: Mapping[str, str] = {
     ),
     "sampler_treedepth_frac": "Increase fit.mcmc.control.max_treedepth.",
     "sampler_ebfmi_min": "The posterior's geometry is difficult: simplify the model or increase fit.mcmc.warmup.",
+    "optimiser_converged": (
+        "Look at optimisation_runs: increase fit.optimise.iter where it was used up, and try more starts "
+        "(fit.optimise.n_runs) or starts closer to the centre (fit.optimise.init: 0.1); if none converges, give the "
+        "parameters that run away tighter priors or bounds."
+    ),
     "loo_pareto_k": (
         "Inspect the dates with high Pareto k in loo_pointwise: correct data errors, add what the model misses there, "
         "and compare models by time-series cross-validation (diagnostics.time_series_selection) when there are many."
@@ -54,3 +59,88 @@ def advice_for(check_id: str, status: Status) -> str:
     if status == "not_computed":
         return NOT_COMPUTED_ADVICE.get(check_id, _NOT_COMPUTED)
     return ADVICE[check_id]
+
+
+# To be merged into ADVICE and NOT_COMPUTED_ADVICE together with thresholds.PENDING_POSTFIT_CHECKS.
+PENDING_POSTFIT_ADVICE: Mapping[str, str] = {
+    "resid_ljung_box_p": (
+        "Add what the model misses over time (trend, seasonality, holidays, lagged media); until then its "
+        "intervals are too narrow."
+    ),
+    "resid_acf_max": (
+        "Add what the model misses over time (trend, seasonality, holidays, lagged media), above all for the series "
+        "named; check the carry-over of its media."
+    ),
+    "boundary_hit_fraction": (
+        "Ask whether the boundary is justified: if it is, report the estimate as set by the boundary; if not, widen or "
+        "remove it in boundaries.overrides and fit again."
+    ),
+    "within_var_ratio": (
+        "Read the coefficient as a difference between groups, or give the predictor data that vary within groups; a "
+        "random intercept with cre.vars separates the two."
+    ),
+    "pre_identifiability_baseline_media_corr": (
+        "Separate media from the baseline: review trend and season terms in model.formula, add controls, or bring in "
+        "outside evidence as a prior."
+    ),
+    "loo_leverage_one": (
+        "Do not use LOO of the rows named; take dummies of single weeks out of comparisons of models, or give them a "
+        "prior that says how large such an event can be."
+    ),
+}
+PENDING_POSTFIT_NOT_COMPUTED_ADVICE: Mapping[str, str] = dict.fromkeys(
+    ("resid_ljung_box_p", "resid_acf_max"),
+    "Name the date column (data.date_var) and let the formula's group terms name the panel's units, so that each has "
+    "one row per date on a regular calendar.",
+)
+
+
+# To be merged into ADVICE together with thresholds.PENDING_PRERUN_CHECKS.
+PENDING_PRERUN_ADVICE: Mapping[str, str] = {
+    "prior_predictive_plausibility": (
+        "Look at sd_ratio in prior_predictive_summary. Well above 1: the priors are wider than the data (the default "
+        "ones are), so what the data cannot tell stays open; where you know more, give slopes a prior sd of about "
+        "sd(response) / sd(predictor) and noise_sd one of sd(response). Below 1, or the share near zero: the priors "
+        "rule out what happened; check the units of priors.overrides, and set model.scale: true."
+    ),
+    "prior_predictive_coverage": (
+        "The priors rule out observed values: check the means, units and bounds of priors.overrides and "
+        "boundaries.overrides, and widen what you are not that sure of."
+    ),
+    "prior_predictive_movement": (
+        "The priors of the slopes are too tight to explain the response: check the units of priors.overrides, and use "
+        "standard deviations of about sd(response) / sd(predictor)."
+    ),
+    "pre_weeks_per_parameter": (
+        "Use fewer terms, more weeks, or pool; or accept that priors decide much of the result and choose them with "
+        "care."
+    ),
+    "pre_weeks_of_data": (
+        "Bring in more weeks. In a short series the priors, and in a panel the other units, decide most media effects."
+    ),
+    "pre_spend_without_exposure": (
+        "Check the rows named: exposure may be missing, or spend booked in another week. A lag or adstock can explain "
+        "the first weeks of a campaign."
+    ),
+    "pre_literal_missing": "Leave missing values empty in the data, or write NA in a CSV file.",
+    "pre_week_anchor": "Date every row by the first day of its week, in every unit.",
+    "pre_week_gaps": (
+        "Add the missing weeks, with zeros where nothing happened. Lags, adstock and residual correlations take rows "
+        "as neighbours; data.na_action: omit drops rows, too."
+    ),
+}
+
+# To be merged into ADVICE and NOT_COMPUTED_ADVICE with thresholds.PENDING_CALIBRATION_CHECKS.
+PENDING_CALIBRATION_ADVICE: Mapping[str, str] = {
+    "calibration_loo_pit": (
+        "Look at calibration_ecdf and calibration_pit: intervals that are too narrow ask for a wider noise_sd prior or "
+        "for what the model misses; rows too often near the centre for a tighter noise_sd prior, or for events that "
+        "explain a few rows far out; a bias for a missing control, trend or level shift."
+    ),
+}
+PENDING_CALIBRATION_NOT_COMPUTED_ADVICE: Mapping[str, str] = {
+    "calibration_loo_pit": (
+        "Calibration needs PSIS-LOO (diagnostics.model_selection.enabled) with few influential rows: set "
+        "diagnostics.model_selection.moment_match or reloo when there are many."
+    ),
+}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from dsam_assets.diagnostics.convergence import Convergence, ebfmi
+from dsam_assets.diagnostics.convergence import Convergence, convergence, ebfmi
+from dsam_assets.diagnostics.verdicts import POINT
 
 if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
@@ -32,8 +33,11 @@ def chain_table(numbers: Convergence) -> pd.DataFrame:
     )
 
 
-def chain_diagnostics_text(numbers: Convergence, draws: Draws) -> str:
+def chain_diagnostics_text(draws: Draws) -> str:
     """Text of `chain_diagnostics.txt`: counts of the run, what each chain did, and the parameter table."""
+    if draws.is_point:
+        return f"Chain diagnostics do not apply: {POINT}. How its starts ended is in optimisation_runs.\n"
+    numbers = convergence(draws)
     header = f"{numbers.chains} chains, {numbers.draws} draws each, maximum tree depth {draws.max_treedepth}"
     table = chain_table(numbers).to_string(index=False, float_format=lambda value: f"{value:.5g}")
     return "\n\n".join([header, _per_chain(draws, numbers.chains).to_string(index=False), table]) + "\n"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dsam_assets.diagnostics.convergence import MIN_CHAINS, Convergence, convergence, ebfmi
 from dsam_assets.diagnostics.rows import judged, not_computed, row, worst_row
-from dsam_assets.diagnostics.thresholds import SAMPLER_CHECKS, Threshold, describe, judge
+from dsam_assets.diagnostics.thresholds import Threshold, describe, judge
 from dsam_assets.scales import FloatArray
 from dsam_assets.verdict import GateResult, PolicyMode
 
@@ -42,9 +42,23 @@ def skipped_gates(check_ids: Sequence[str], reason: str) -> tuple[GateResult, ..
     return tuple(row(check_id, "skipped", None, "does not apply", "model", message) for check_id in check_ids)
 
 
-def skipped_sampler_gates(reason: str) -> tuple[GateResult, ...]:
-    """Rows of the sampler checks for a fit that has no chains (MAP)."""
-    return skipped_gates(SAMPLER_CHECKS, reason)
+def optimiser_gate(draws: Draws, mode: PolicyMode) -> GateResult:
+    """p1: whether the start that the point estimate comes from ended at a mode (1) or was cut off (0)."""
+    check_id, facts = "optimiser_converged", draws.attributes
+    if "converged" not in facts:
+        return not_computed(check_id, mode, "the fit does not say whether its optimiser converged")
+    converged = int(facts["converged"])
+    what = "converged" if converged else "did not converge, so the estimates need not be the mode"
+    return judged(check_id, converged, mode, "model", f"The best start {what} ({_starts(facts)}).")
+
+
+def _starts(facts: Mapping[str, str | int | float]) -> str:
+    """How the other starts did, as far as it is known."""
+    if "starts" not in facts or "starts_converged" not in facts:
+        return "nothing is known of other starts"
+    failed = int(facts.get("starts_failed", 0))
+    text = f"{facts['starts_converged']} of {facts['starts']} starts converged"
+    return f"{text}, {failed} failed" if failed else text
 
 
 def rhat_gate(numbers: Convergence, mode: PolicyMode) -> GateResult:

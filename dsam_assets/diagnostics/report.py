@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dsam_assets.diagnostics.gate_table import STATUSES, gate_frame, gates_from_frame
-from dsam_assets.diagnostics.thresholds import CONVERGENCE_CHECKS, SAMPLER_CHECKS
+from dsam_assets.diagnostics.thresholds import CONVERGENCE_CHECKS, POINT_CHECKS, SAMPLER_CHECKS
 from dsam_assets.errors import GateError
 from dsam_assets.verdict import (
     GateResult,
@@ -22,6 +22,8 @@ from dsam_assets.verdict import (
     effective_status,
     overall_status,
 )
+
+POINT_ESTIMATE = "point estimate (MAP), no uncertainty"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class DiagnosticsReport:
         overall: `fail` if any check fails, else `warn` if any warns, else `pass`; what is not computed counts as warn
             under explore and as fail otherwise.
         converged: True when all of R-hat, bulk and tail ESS, divergences and E-BFMI were computed and none fails; False
-            when one fails, was not computed, or is absent; None when all were skipped because they do not apply.
+            when one fails, was not computed, or is absent; None when all were skipped because they do not apply: the
+            fit is a point estimate.
         reliability: what may be said about anything built on this fit. It depends on the statuses; `gating` only
             decides whether a bad one is stamped or blocks:
             `blocked` when `enforce` would halt; otherwise `final` when overall is pass and convergence was shown, and
@@ -55,6 +58,11 @@ class DiagnosticsReport:
         """One row per check, in the order they were given; `value` is NaN where not computed."""
         return gate_frame(self.results)
 
+    @property
+    def is_point(self) -> bool:
+        """Whether the fit is a point estimate: convergence of chains does not apply."""
+        return self.converged is None
+
     def find(self, check_id: str) -> GateResult | None:
         """The row of a check, or None when the report has none."""
         return next((result for result in self.results if result.check_id == check_id), None)
@@ -66,7 +74,7 @@ def build_report(
     """Aggregate judged checks into a verdict."""
     rows = tuple(results)
     overall, converged = overall_status(rows, mode), convergence_state(rows)
-    halts = bool(halt_reasons(overall, converged, gating, enforce_publish_gate))
+    halts = bool(halt_reasons(rows, overall, gating, enforce_publish_gate))
     reliability: Reliability = "blocked" if halts else "final" if overall == "pass" and converged else "provisional"
     reasons = () if reliability == "final" else _reasons(rows, mode, converged)
     return DiagnosticsReport(rows, mode, gating, enforce_publish_gate, overall, converged, reliability, reasons)
@@ -81,17 +89,28 @@ def convergence_state(results: Iterable[GateResult]) -> bool | None:
     return all(state in ("pass", "warn") for state in states)
 
 
+def optimiser_state(results: Iterable[GateResult]) -> bool | None:
+    """Whether the optimiser was shown to converge; None when nothing was optimised."""
+    states = [result.status for result in results if result.check_id in POINT_CHECKS]
+    if states and all(state == "skipped" for state in states):
+        return None
+    return bool(states) and all(state in ("pass", "warn") for state in states)
+
+
 def halt_reasons(
-    overall: Overall, converged: bool | None, gating: Gating, enforce_publish_gate: bool
+    results: Iterable[GateResult], overall: Overall, gating: Gating, enforce_publish_gate: bool
 ) -> tuple[str, ...]:
     """Why everything downstream must stop; empty when it may go on.
 
-    `gating: strict` halts on convergence, `enforce_publish_gate: true` on the overall status whatever `gating` is: a
-    key that somebody set to true must not lose its effect through another one.
+    `gating: strict` halts on convergence, of the chains or of the optimiser; `enforce_publish_gate: true` on the
+    overall status whatever `gating` is: a key that somebody set to true must not lose its effect through another one.
     """
-    reasons = []
+    reasons, rows = [], tuple(results)
+    converged = convergence_state(rows)
     if gating == "strict" and converged is False:
         reasons.append("the posterior has not been shown to converge (diagnostics.gating: strict)")
+    if gating == "strict" and converged is None and not optimiser_state(rows):
+        reasons.append("the optimiser has not been shown to converge (diagnostics.gating: strict)")
     if enforce_publish_gate and overall == "fail":
         reasons.append("the overall diagnostics status is fail (diagnostics.enforce_publish_gate: true)")
     return tuple(reasons)
@@ -103,7 +122,7 @@ def _reasons(results: Iterable[GateResult], mode: PolicyMode, converged: bool | 
     bad.sort(key=lambda row: effective_status(row.status, mode))
     reasons = [_sentence(row) for row in bad]
     if converged is None:
-        reasons.append("Convergence checks do not apply to this fit, so nothing shows that it is reliable.")
+        reasons.append(f"{POINT_ESTIMATE[0].upper()}{POINT_ESTIMATE[1:]}: nothing says how sure its numbers are.")
     known = {row.check_id for row in rows}
     absent = [check_id for check_id in CONVERGENCE_CHECKS if check_id not in known]
     if absent:
@@ -117,7 +136,7 @@ def _sentence(row: GateResult) -> str:
 
 def enforce(report: DiagnosticsReport) -> None:
     """Raise `GateError` when the policy says that nothing downstream of this fit may be built."""
-    reasons = halt_reasons(report.overall, report.converged, report.gating, report.enforce_publish_gate)
+    reasons = halt_reasons(report.results, report.overall, report.gating, report.enforce_publish_gate)
     if not reasons:
         return
     bad = [row for row in report.results if effective_status(row.status, report.policy_mode) == "fail"]
@@ -140,7 +159,7 @@ def summary_text(report: DiagnosticsReport) -> str:
         f"policy_mode: {report.policy_mode}",
         f"gating: {report.gating}",
         f"converged: {_word(report.converged)}",
-        f"reliability: {report.reliability}",
+        f"reliability: {report.reliability}{f' ({POINT_ESTIMATE})' if report.is_point else ''}",
         *(f"{status}: {counts[status]}" for status in STATUSES),
     ]
     bad = [row for row in report.results if row.status in ("fail", "not_computed", "warn")]
@@ -158,13 +177,18 @@ def convergence_json(report: DiagnosticsReport) -> dict[str, Any]:
     """Content of `convergence_report.json`.
 
     `converged` is true only when every convergence check was computed and none fails, false when one fails or is
-    missing, null when they do not apply. `computed` says whether all of them have a value.
+    missing, null when they do not apply. `computed` says whether all of them have a value, and `reason` why not. The
+    checks of a point estimate end with the optimiser's.
     """
     rows = [row for row in report.results if row.check_id in SAMPLER_CHECKS]
-    values = {row.check_id: row.value for row in rows}
+    known = {row.check_id: row for row in rows if row.value is not None}
+    missing = [check_id for check_id in CONVERGENCE_CHECKS if check_id not in known]
+    if report.is_point:
+        rows += [row for row in report.results if row.check_id in POINT_CHECKS]
     return {
         "converged": report.converged,
-        "computed": all(values.get(check_id) is not None for check_id in CONVERGENCE_CHECKS),
+        "computed": not missing,
+        "reason": _why_missing(report, missing),
         "policy_mode": report.policy_mode,
         "gating": report.gating,
         "convergence_checks": list(CONVERGENCE_CHECKS),
@@ -172,11 +196,18 @@ def convergence_json(report: DiagnosticsReport) -> dict[str, Any]:
     }
 
 
+def _why_missing(report: DiagnosticsReport, check_ids: Iterable[str]) -> str | None:
+    """What the rows of checks without a value say, each sentence once; None when there are none."""
+    rows = {check_id: report.find(check_id) for check_id in check_ids}
+    sentences = [f"{name} is absent." if row is None else row.message for name, row in rows.items()]
+    return " ".join(dict.fromkeys(sentences)) or None
+
+
 def pareto_k_json(report: DiagnosticsReport, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Content of `pareto_k_summary.json`.
 
     `ok` is true when the largest Pareto k was computed and is not above the warning threshold, false when it is, null
-    when it was not computed.
+    when it was not computed, and then `reason` says why.
 
     Args:
         report: the verdict.
@@ -187,6 +218,7 @@ def pareto_k_json(report: DiagnosticsReport, counts: Mapping[str, int] | None = 
     return {
         "ok": row.status == "pass" if row is not None and computed else None,
         "computed": computed,
+        "reason": None if computed else _why_missing(report, ["loo_pareto_k"]),
         "counts": None if counts is None else dict(counts),
         "check": None if row is None else _check_json(row),
     }

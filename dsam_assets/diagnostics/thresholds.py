@@ -10,6 +10,7 @@ The numbers are those of the specification's Diagnostics Gates page. Where it le
   which would make strict the laxer mode.) Nothing is left between pass and fail, so warn equals fail.
 - **publish** counts a condition number above its fail threshold as a warning, as the page says.
 - Pareto k has one pair of thresholds for all modes, and it comes from the config.
+- An optimiser that did not converge fails in every mode: what it returned is not the mode that it is taken for.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ CHECKS: Mapping[str, Check] = {
     "sampler_treedepth_frac": Check("g4", "P1", "important", "treedepth_hit_fraction"),
     "sampler_ebfmi_min": Check("g7", "P1", "important", "min_ebfmi"),
     "loo_pareto_k": Check("g6", "P1", "important", "max_pareto_k"),
+    "optimiser_converged": Check("p1", "P1", "important", "best_start_converged"),
 }
 
 # Saturated tree depth makes sampling slow, not wrong, so it belongs to g4 but does not decide convergence.
@@ -75,8 +77,12 @@ CONVERGENCE_CHECKS: tuple[str, ...] = (
     "sampler_ebfmi_min",
 )
 SAMPLER_CHECKS: tuple[str, ...] = tuple(check_id for check_id in CHECKS if check_id.startswith("sampler_"))
+# What judges draws, and what judges a point estimate (1 when the best start converged, else 0).
+DRAWS_CHECKS: tuple[str, ...] = (*SAMPLER_CHECKS, "loo_pareto_k")
+POINT_CHECKS: tuple[str, ...] = ("optimiser_converged",)
 
 _ANY = Threshold("above", 0, 0)
+_MUST_HOLD = Threshold("below", 1, 1)
 _NEVER_FAILS = Threshold("above", 0, INF)
 
 _EXPLORE: Mapping[str, Threshold] = {
@@ -91,6 +97,7 @@ _EXPLORE: Mapping[str, Threshold] = {
     "sampler_divergences": _NEVER_FAILS,
     "sampler_treedepth_frac": Threshold("above", 0, 0.05),
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.10),
+    "optimiser_converged": _MUST_HOLD,
 }
 _PUBLISH: Mapping[str, Threshold] = {
     "pre_response_finite": _ANY,
@@ -104,6 +111,7 @@ _PUBLISH: Mapping[str, Threshold] = {
     "sampler_divergences": _ANY,
     "sampler_treedepth_frac": Threshold("above", 0, 0.01),
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.20),
+    "optimiser_converged": _MUST_HOLD,
 }
 _STRICT: Mapping[str, Threshold] = {
     "pre_response_finite": _ANY,
@@ -117,6 +125,7 @@ _STRICT: Mapping[str, Threshold] = {
     "sampler_divergences": _ANY,
     "sampler_treedepth_frac": _ANY,
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.30),
+    "optimiser_converged": _MUST_HOLD,
 }
 
 THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
@@ -145,3 +154,105 @@ def describe(threshold: Threshold) -> str:
     if threshold.warn == threshold.fail:
         return "cannot warn or fail" if math.isinf(threshold.fail) else f"fail {fail}"
     return f"warn {warn}" if math.isinf(threshold.fail) else f"warn {warn}, fail {fail}"
+
+
+# To be merged into CHECKS and THRESHOLDS when an asset reports them. The numbers are the page's. Where it has none:
+# strict has no within-variation thresholds of its own, so publish's hold; leverage warns in every mode. What "cannot
+# fail" under explore fails below −∞, which reads better than the page's "p < 0".
+PENDING_POSTFIT_CHECKS: Mapping[str, Check] = {
+    "resid_ljung_box_p": Check("p1", "P1", "important", "resid_lb_p"),
+    "resid_acf_max": Check("p1", "P1", "important", "resid_acf_max"),
+    "boundary_hit_fraction": Check("p1", "P1", "important", "boundary_hit_frac"),
+    "within_var_ratio": Check("p1", "P1", "important", "within_var_min_ratio"),
+    "pre_identifiability_baseline_media_corr": Check("p1", "P1", "important", "max_abs_corr"),
+    "loo_leverage_one": Check("g6", "P1", "important", "rows_with_leverage_one"),
+}
+PENDING_POSTFIT_THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
+    "explore": {
+        "resid_ljung_box_p": Threshold("below", 0.05, -INF),
+        "resid_acf_max": Threshold("above", 0.20, INF),
+        "boundary_hit_fraction": Threshold("above", 0.05, INF),
+        "within_var_ratio": Threshold("below", 0.10, -INF),
+        "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, INF),
+        "loo_leverage_one": _NEVER_FAILS,
+    },
+    "publish": {
+        "resid_ljung_box_p": Threshold("below", 0.05, 0.01),
+        "resid_acf_max": Threshold("above", 0.20, 0.40),
+        "boundary_hit_fraction": Threshold("above", 0.05, 0.20),
+        "within_var_ratio": Threshold("below", 0.10, 0.05),
+        "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, 0.95),
+        "loo_leverage_one": _NEVER_FAILS,
+    },
+    "strict": {
+        "resid_ljung_box_p": Threshold("below", 0.10, 0.05),
+        "resid_acf_max": Threshold("above", 0.15, 0.30),
+        "boundary_hit_fraction": Threshold("above", 0.02, 0.10),
+        "within_var_ratio": Threshold("below", 0.10, 0.05),
+        "pre_identifiability_baseline_media_corr": Threshold("above", 0.70, 0.85),
+        "loo_leverage_one": _NEVER_FAILS,
+    },
+}
+
+
+# g5, to be merged into CHECKS and THRESHOLDS when the verdict is wired to it. The number is the p-value of the
+# simultaneous tests of `selection.calibration`, whose level is the warning threshold; it cannot be below −∞.
+PENDING_CALIBRATION_CHECKS: Mapping[str, Check] = {
+    "calibration_loo_pit": Check("g5", "P1", "important", "uniformity_p_value"),
+}
+PENDING_CALIBRATION_THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
+    "explore": {"calibration_loo_pit": Threshold("below", 0.05, -INF)},
+    "publish": {"calibration_loo_pit": Threshold("below", 0.05, 0.001)},
+    "strict": {"calibration_loo_pit": Threshold("below", 0.05, 0.05)},
+}
+
+
+# To be merged into CHECKS and THRESHOLDS when assets report them.
+#
+# g1: at least half of the prior's draws near the observed range is the specification's rule. Below it, priors are wider
+# than the data (the default ones always are, `diagnostics.prior_predictive`), which leaves things open but falsifies
+# nothing: a warning. It fails where 95 % (strict: 90 %) of the draws are impossible values; default priors get there
+# with hundreds (strict: about seventy) of coefficients. Observed values should lie in the 95 % band of their row. A
+# predictor that moves less than half as much as the response did is over-tight. Strict fails where publish warns.
+#
+# Weeks: "100+ weeks for a model with 10–15 predictors", so 100 rows for 15 slopes and an intercept; "below 80 weeks,
+# most media effects will be prior-driven", and 80 weeks per group of a panel.
+PENDING_PRERUN_CHECKS: Mapping[str, Check] = {
+    "prior_predictive_plausibility": Check("g1", "P0", "important", "prior_share_inside"),
+    "prior_predictive_coverage": Check("g1", "P0", "important", "rows_covered_by_prior"),
+    "prior_predictive_movement": Check("g1", "P0", "important", "prior_movement_ratio"),
+    "pre_weeks_per_parameter": Check("p0", "P0", "important", "rows_per_coefficient"),
+    "pre_weeks_of_data": Check("p0", "P0", "important", "min_weeks_per_unit"),
+    "pre_spend_without_exposure": Check("p0", "P0", "important", "rows_with_spend_and_no_exposure"),
+    "pre_literal_missing": Check("p0", "P0", "important", "cells_with_words_for_missing"),
+    "pre_week_anchor": Check("p0", "P0", "important", "rows_off_the_usual_weekday"),
+    "pre_week_gaps": Check("p0", "P0", "important", "missing_weeks"),
+}
+_DATA_THRESHOLDS: Mapping[str, Threshold] = {
+    "pre_weeks_per_parameter": Threshold("below", 100 / 16, -INF),
+    "pre_weeks_of_data": Threshold("below", 80, -INF),
+    "pre_spend_without_exposure": _NEVER_FAILS,
+    "pre_literal_missing": _NEVER_FAILS,
+    "pre_week_anchor": _NEVER_FAILS,
+    "pre_week_gaps": _NEVER_FAILS,
+}
+PENDING_PRERUN_THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
+    "explore": {
+        "prior_predictive_plausibility": Threshold("below", 0.50, -INF),
+        "prior_predictive_coverage": Threshold("below", 0.90, -INF),
+        "prior_predictive_movement": Threshold("below", 0.50, -INF),
+        **_DATA_THRESHOLDS,
+    },
+    "publish": {
+        "prior_predictive_plausibility": Threshold("below", 0.50, 0.05),
+        "prior_predictive_coverage": Threshold("below", 0.90, 0.50),
+        "prior_predictive_movement": Threshold("below", 0.50, 0.25),
+        **_DATA_THRESHOLDS,
+    },
+    "strict": {
+        "prior_predictive_plausibility": Threshold("below", 0.50, 0.10),
+        "prior_predictive_coverage": Threshold("below", 0.90, 0.90),
+        "prior_predictive_movement": Threshold("below", 0.50, 0.50),
+        **_DATA_THRESHOLDS,
+    },
+}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from dsam_assets.diagnostics.gate_table import gates_from_frame
-from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_gates, skipped_sampler_gates
+from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
 from dsam_assets.diagnostics.rows import not_computed
-from dsam_assets.diagnostics.thresholds import CHECKS
+from dsam_assets.diagnostics.thresholds import CHECKS, DRAWS_CHECKS, POINT_CHECKS
 from dsam_assets.verdict import GateResult
 
 if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
 POINT = "a point estimate (fit.method: optimise) has no draws to judge"
+SAMPLED = "the posterior was sampled, not optimised"
 DISABLED = "diagnostics.enabled is false"
 
 
@@ -34,25 +35,33 @@ def verdict_of_fit(
         section: the config's `diagnostics` section.
 
     Returns:
-        The report. With `diagnostics.enabled: false` every check is `not_computed`, which is never a pass.
+        The report. Checks of what the fit does not have (draws, or an optimiser) are `skipped`. With
+        `diagnostics.enabled: false` all others are `not_computed`, which is never a pass.
     """
     mode = section.policy_mode
     rows: tuple[GateResult, ...]
-    if section.enabled:
-        prefit = gates_from_frame(pre_run_checks)
-        rows = (*prefit, *(_point_gates() if draws.is_point else _sampled_gates(draws, loo, section)))
+    if not section.enabled:
+        rows = _disabled(DRAWS_CHECKS if draws.is_point else POINT_CHECKS, section)
+    elif draws.is_point:
+        rows = (*gates_from_frame(pre_run_checks), optimiser_gate(draws, mode))
     else:
-        rows = tuple(not_computed(check_id, mode, DISABLED) for check_id in CHECKS if check_id != "loo_pareto_k")
-        rows = (*rows, _loo_not_computed(section.model_selection, DISABLED))
-    return build_report(rows, mode, section.gating, section.enforce_publish_gate)
+        prefit = gates_from_frame(pre_run_checks)
+        rows = (*prefit, *sampler_gates(draws, mode), loo_gate(loo, section.model_selection))
+    return build_report((*rows, *_inapplicable(draws)), mode, section.gating, section.enforce_publish_gate)
 
 
-def _sampled_gates(draws: Draws, loo: Mapping[str, pd.DataFrame], section: Any) -> tuple[GateResult, ...]:
-    return (*sampler_gates(draws, section.policy_mode), loo_gate(loo, section.model_selection))
+def _inapplicable(draws: Draws) -> tuple[GateResult, ...]:
+    return skipped_gates(DRAWS_CHECKS, POINT) if draws.is_point else skipped_gates(POINT_CHECKS, SAMPLED)
 
 
-def _point_gates() -> tuple[GateResult, ...]:
-    return (*skipped_sampler_gates(POINT), *skipped_gates(("loo_pareto_k",), POINT))
+def _disabled(inapplicable: Sequence[str], section: Any) -> tuple[GateResult, ...]:
+    wanted = [check_id for check_id in CHECKS if check_id not in inapplicable]
+    return tuple(
+        _loo_not_computed(section.model_selection, DISABLED)
+        if check_id == "loo_pareto_k"
+        else not_computed(check_id, section.policy_mode, DISABLED)
+        for check_id in wanted
+    )
 
 
 def loo_gate(loo: Mapping[str, pd.DataFrame], section: Any) -> GateResult:

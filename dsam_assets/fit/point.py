@@ -25,6 +25,9 @@ from dsam_assets.fit.runner import OptimiseAlgorithm, OptimiseSettings, StanRunn
 from dsam_assets.fit.sample import DEFAULT_SEED
 
 SEEDS = 2**32
+# Zero on the unconstrained scale is near the bulk of the posterior, a unit is about its sd, and far below a bound the
+# density is flat: from Stan's own radius of 2 many climbs end there.
+START_RADIUS = 0.1
 
 
 class PointSection(Protocol):
@@ -45,7 +48,7 @@ class PointSettings:
         seed: of the first start; the k-th has `seed + k − 1`.
         iterations: steps at most, per start.
         algorithm: how to climb.
-        init_radius: starts are uniform within ± this on the unconstrained scale; None leaves it to Stan (2).
+        init_radius: starts are uniform within ± this on the unconstrained scale; None leaves it to Stan.
         hessian: also give approximate standard deviations.
         as_vector: the table of starts has a column per parameter, else a row per start and parameter.
     """
@@ -88,10 +91,16 @@ def point_settings(fit: PointSection) -> PointSettings:
         seed=DEFAULT_SEED if seed is None else int(seed),
         iterations=optimise.iter,
         algorithm=optimise.algorithm,
-        init_radius=None if optimise.init in (None, "random") else float(optimise.init),
+        init_radius=_radius(optimise.init),
         hessian=optimise.hessian,
         as_vector=optimise.as_vector,
     )
+
+
+def _radius(init: float | str | None) -> float | None:
+    if init is None or isinstance(init, str):
+        return START_RADIUS if init == "random" else None
+    return float(init)
 
 
 def fit_point(design: ModelDesign, settings: PointSettings, runner: StanRunner) -> PointFit:

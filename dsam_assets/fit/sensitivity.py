@@ -1,7 +1,8 @@
 """Transform sensitivity: the mode under alternative formulas, beside that of the model's own formula.
 
 Each scenario is fitted as the base is, by MAP, with the same data, settings, priors and boundaries. What an alternative
-formula has no parameter for is left out there and said.
+formula has no parameter for is left out there and said. So is what is in other units there: where one formula logs the
+response and the other does not, priors do not carry over, and of the boundaries only signs do.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from dsam_assets.data.pooling_map import PoolingMap
 from dsam_assets.design.additions import model_inputs
 from dsam_assets.design.build import build_matrix
 from dsam_assets.design.checks import require_usable
+from dsam_assets.design.formula import parse_formula
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
-from dsam_assets.errors import DsamError, ToolchainError
+from dsam_assets.design.scaling import INTERCEPT
+from dsam_assets.errors import DesignError, DsamError, ToolchainError
 from dsam_assets.fit.fitted import fit_metrics
 from dsam_assets.fit.point import PointFit, fit_point, point_settings
 from dsam_assets.fit.predictor import posterior_means, predictor
@@ -32,6 +35,7 @@ from dsam_assets.scales import observed_to_kpi
 
 BASE = "base"
 STATUS = "transform_sensitivity_status"
+UNITLESS = frozenset({0.0, np.inf, -np.inf})
 SUMMARY, PARAMETERS = "transform_sensitivity_summary", "transform_sensitivity_parameters"
 
 
@@ -94,20 +98,58 @@ def _scenario(
     inputs: SensitivityInputs, name: str, text: str, runner: StanRunner
 ) -> tuple[dict[str, object], pd.DataFrame]:
     try:
-        matrix = _matrix(inputs, text)
-        design, left_out = _design(matrix, inputs.priors)
+        design, notes = scenario_design(inputs, text)
         settings = point_settings(inputs.fit.model_copy(update={"optimise": _with_hessian(inputs.fit)}))
         fit = fit_point(design, settings, runner)
     except ToolchainError:
         raise
     except DsamError as error:
-        return _failed(str(error)), NO_PARAMETERS
-    notes = f"Not in this formula, so left out: {', '.join(left_out)}." if left_out else ""
-    return _row(fit, matrix, notes), fit.optimisation_best.assign(scenario=name)[list(NO_PARAMETERS.columns)]
+        return _failed(" ".join(str(error).split())), NO_PARAMETERS
+    return _row(fit, design.matrix, notes), fit.optimisation_best.assign(scenario=name)[list(NO_PARAMETERS.columns)]
 
 
 def _with_hessian(fit: FitSection) -> Any:
     return fit.optimise.model_copy(update={"hessian": True})
+
+
+def scenario_design(inputs: SensitivityInputs, text: str) -> tuple[ModelDesign, str]:
+    """The design of one formula with the overrides that carry over, and a sentence about each kind that does not.
+
+    Raises:
+        DsamError: the formula does not fit the data.
+        DesignError: its fit could not be compared with the base's: another response, or another class of model.
+    """
+    _require_comparable(inputs.formula, text)
+    matrix = _matrix(inputs, text)
+    section, notes = inputs.priors, []
+    if matrix.response_scale != parse_formula(inputs.formula.formula).response_scale:
+        section, unlike = _signs_only(section)
+        notes.append(_note("Given in the units of the model's own response", unlike))
+    section, absent = _known_only(section, matrix)
+    notes.append(_note("Not in this formula", absent))
+    return model_design(matrix, section), " ".join(note for note in notes if note)
+
+
+def _note(why: str, names: Sequence[str]) -> str:
+    return f"{why}, so left out: {', '.join(dict.fromkeys(names))}." if names else ""
+
+
+def _require_comparable(section: FormulaSlice, text: str) -> None:
+    base, other = parse_formula(section.formula), parse_formula(text)
+    if other.response_column != base.response_column:
+        raise DesignError(
+            "A scenario must explain the same response as the model.",
+            got=other.response_column,
+            wanted=f"{base.response_column}, logged or not",
+            fix="Vary the transforms of the predictors, or log the response.",
+        )
+    if bool(other.bar_terms) != bool(base.bar_terms):
+        raise DesignError(
+            "A scenario must be of the model's class.",
+            got="group terms" if other.bar_terms else "no group terms",
+            wanted=f"{'group terms' if base.bar_terms else 'no group terms'}, as in model.formula",
+            fix="Fit another class of model by a config of its own.",
+        )
 
 
 def _matrix(inputs: SensitivityInputs, text: str) -> ModelMatrix:
@@ -125,20 +167,29 @@ def _matrix(inputs: SensitivityInputs, text: str) -> ModelMatrix:
     return matrix
 
 
-def _design(matrix: ModelMatrix, section: PriorsSlice) -> tuple[ModelDesign, tuple[str, ...]]:
-    """The design with those overrides that fit it, and the names of the others."""
+def _signs_only(section: PriorsSlice) -> tuple[PriorsSlice, list[str]]:
+    """Overrides without those that have units, and whose they were.
+
+    A slope has the same sign whether the response is logged or not; an intercept has not.
+    """
+    bounds = section.boundaries.overrides
+    signs = tuple(row for row in bounds if row.parameter != INTERCEPT and {row.lower, row.upper} <= UNITLESS)
+    dropped = [*(row.parameter for row in section.priors.overrides), *(r.parameter for r in bounds if r not in signs)]
+    update = {"priors": PriorsSection(), "boundaries": BoundariesSection(overrides=signs)}
+    return section.model_copy(update=update), dropped
+
+
+def _known_only(section: PriorsSlice, matrix: ModelMatrix) -> tuple[PriorsSlice, list[str]]:
+    """Overrides of the model's own parameters, and the names of the others."""
     bare = section.model_copy(update={"priors": PriorsSection(), "boundaries": BoundariesSection()})
     known = {row.name for row in model_design(matrix, bare).parameters}
     priors, boundaries = section.priors.overrides, section.boundaries.overrides
-    fitting = section.model_copy(
-        update={
-            "priors": PriorsSection(overrides=tuple(_of(priors, known))),
-            "boundaries": BoundariesSection(overrides=tuple(_of(boundaries, known))),
-        }
-    )
+    update = {
+        "priors": PriorsSection(overrides=tuple(_of(priors, known))),
+        "boundaries": BoundariesSection(overrides=tuple(_of(boundaries, known))),
+    }
     named = [*(row.parameter for row in priors), *(row.parameter for row in boundaries)]
-    left_out = [name for name in named if name not in known]
-    return model_design(matrix, fitting), tuple(dict.fromkeys(left_out))
+    return section.model_copy(update=update), [name for name in named if name not in known]
 
 
 def _of(rows: Sequence[Any], known: set[str]) -> Iterator[Any]:

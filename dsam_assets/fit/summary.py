@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.group_effects import group_coefficients
+from dsam_assets.fit.spread import deviation, probability, quantiles
 from dsam_assets.scales import FloatArray
 
 QUANTILES = {"q025": 0.025, "q05": 0.05, "q50": 0.5, "q95": 0.95, "q975": 0.975}
 
 
 def posterior_summary(draws: Draws) -> pd.DataFrame:
-    """Mean, sd and quantiles of every parameter, in data units on the model scale; a point estimate has no sd."""
+    """Mean, sd and quantiles of every parameter, in data units on the model scale; a point estimate has no spread."""
     return pd.DataFrame([{"parameter": name, **_row(values)} for name, values in draws.parameters.items()])
 
 
@@ -38,10 +38,10 @@ def summary_tables(draws: Draws, matrix: ModelMatrix) -> dict[str, pd.DataFrame]
 
 
 def _row(values: FloatArray) -> dict[str, object]:
-    quantiles = np.quantile(values, list(QUANTILES.values()))
+    draws = values.ravel()
     return {
-        "mean": values.mean(),
-        "sd": values.std(ddof=1) if values.size > 1 else np.nan,
-        **dict(zip(QUANTILES, quantiles, strict=True)),
-        "share_positive": float((values > 0).mean()),
+        "mean": draws.mean(),
+        "sd": float(deviation(draws)),
+        **dict(zip(QUANTILES, quantiles(draws, list(QUANTILES.values())), strict=True)),
+        "share_positive": probability(draws > 0),
     }

@@ -37,7 +37,7 @@ STAGE_GATED_FOLDERS: dict[Stage, str] = {
     "interpretation": "80_interpretation",
 }
 
-Condition = Literal["always", "log_response", "loo_pointwise"]
+Condition = Literal["always", "log_response", "loo_pointwise", "sampled"]
 MANIFEST = "run_manifest.json"
 
 
@@ -61,6 +61,9 @@ class Artefact:
     switch: str | None = None
     condition: Condition = "always"
 
+
+# The file that an optimisation keeps beside its draws, and a sampler does not.
+POINT_MEMBER = "optimisation_best.csv"
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("config.original.yaml", "resolved_config", "config.original.yaml", "run_metadata"),
@@ -86,7 +89,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("dropped_groups.csv", "design_matrix", "dropped_groups.csv", "pre_run"),
     Artefact("prior_table.csv", "prior_table", "prior_table.csv", "pre_run"),
     Artefact("model.nc", "posterior", "model.nc", "model_fit", "save_model"),
-    Artefact("posterior.nc", "posterior", "posterior.nc", "model_fit", "save_posterior"),
+    Artefact("posterior.nc", "posterior", "posterior.nc", "model_fit", "save_posterior", "sampled"),
     Artefact("fit_metrics_by_group.csv", "fit_metrics", "fit_metrics.csv", "model_fit", "save_fitted_csv"),
     Artefact("observed.csv", "observed", "observed.csv", "post_run", "save_observed_csv"),
     Artefact("observed_kpi.csv", "observed", "observed_kpi.csv", "post_run", "save_observed_csv", "log_response"),
@@ -94,17 +97,17 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("fitted_kpi.csv", "fitted", "fitted_kpi.csv", "post_run", "save_fitted_csv", "log_response"),
     Artefact(
         "posterior_summary.csv", "posterior_summary", "posterior_summary.csv", "post_run",
-        "save_posterior_summary_csv",
+        "save_posterior_summary_csv", "sampled",
     ),
     Artefact(
         "group_coefficients.csv", "posterior_summary", "group_coefficients.csv", "post_run",
         "save_posterior_summary_csv",
     ),
     Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run"),
-    Artefact("optimisation_best.csv", "posterior", "optimisation_best.csv", "post_run"),
+    Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run"),
     Artefact(
         "chain_diagnostics.txt", "chain_diagnostics", "chain_diagnostics.txt", "diagnostics",
-        "save_chain_diagnostics_txt",
+        "save_chain_diagnostics_txt", "sampled",
     ),
     Artefact("residuals.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv"),
     Artefact(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, Artefact, Layout, Stage, folder
+from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, POINT_MEMBER, Artefact, Layout, Stage, folder
 
 MODEL_FILE = "model.nc"
 
@@ -33,10 +33,16 @@ def plan_files(outputs: Any, stored: Mapping[str, Mapping[str, Any]], *, log_res
             continue
         if artefact.condition == "log_response" and not log_response:
             continue
+        if artefact.condition == "sampled" and _is_point(stored):
+            continue
         if not _is_stored(artefact, stored):
             continue
         planned.append(PlannedFile(join(artefact.stage, outputs.layout, artefact.file), artefact))
     return tuple(planned)
+
+
+def _is_point(stored: Mapping[str, Mapping[str, Any]]) -> bool:
+    return POINT_MEMBER in stored.get("posterior", {})
 
 
 def _is_stored(artefact: Artefact, stored: Mapping[str, Mapping[str, Any]]) -> bool:

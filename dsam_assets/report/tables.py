@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 from dsam_assets.allocation.columns import COLUMNS as BUDGET_COLUMNS
+from dsam_assets.report.columns import (
+    DATE,
+    FITTED_COLUMNS,
+    GROUP,
+    MODE_COLUMNS,
+    MODEL,
+    OBSERVED_COLUMNS,
+    PARAMETER,
+    ROW,
+    STATUS,
+    SUMMARY_COLUMNS,
+    TERM,
+    count,
+    number,
+    quantile_columns,
+    text,
+)
 from dsam_assets.tables import Column, Table
-
-ROW = Column("row", "integer", "position", "0-based position in the data file", at_least=0)
-DATE = Column("date", "date", "date", "date of the row", required=False)
-GROUP = Column("group", "text", "text", "panel unit of the row", required=False)
-TERM = Column("term", "text", "name", "design column, by R's name")
-PARAMETER = Column("parameter", "text", "name", "coefficient by R's name, noise_sd, group sd or pooled label")
-MODEL = "response on the model scale"
-STATUS = ("pass", "warn", "fail", "skipped", "not_computed")
-
-
-def number(name: str, unit: str, description: str, **rules: object) -> Column:
-    return Column(name, "number", unit, description, **rules)  # type: ignore[arg-type]
-
-
-def text(name: str, description: str, **rules: object) -> Column:
-    return Column(name, "text", "text", description, **rules)  # type: ignore[arg-type]
-
-
-def count(name: str, description: str, **rules: object) -> Column:
-    return Column(name, "integer", "count", description, at_least=0, **rules)  # type: ignore[arg-type]
-
-
-def _quantiles(unit: str, *names: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(number(name, unit, f"{share} quantile over draws") for name, share in names)
-
-
-FITTED_COLUMNS = (
-    ROW,
-    DATE,
-    GROUP,
-    number("fitted", "response", "mean over draws"),
-    number("sd", "response", "standard deviation over draws; missing for a point", nullable=True, at_least=0),
-    *_quantiles("response", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
-    text("conversion_method", "how draws reached this scale"),
-)
-OBSERVED_COLUMNS = (
-    ROW,
-    DATE,
-    GROUP,
-    number("observed", "response", "observed response"),
-    text("conversion_method", "how values reached this scale"),
-)
-
-SUMMARY_COLUMNS = (
-    number("mean", "data units, model scale", "posterior mean"),
-    number("sd", "data units, model scale", "posterior sd; missing for a point", nullable=True, at_least=0),
-    *_quantiles(
-        "data units, model scale",
-        ("q025", "2.5 %"), ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %"), ("q975", "97.5 %"),
-    ),
-    number("share_positive", "share", "share of draws above zero", at_least=0, at_most=1),
-)  # fmt: skip
-
-MODE_COLUMNS = (
-    number("estimate", "data units, model scale", "mode of the posterior", nullable=True),
-    number("sd", "data units, model scale", "approximate sd from the curvature", nullable=True, at_least=0),
-    Column("at_bound", "text", "text", "bound that it lies on", one_of=("none", "lower", "upper")),
-    text("note", "why there is no sd; may be empty"),
-)
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -181,8 +139,10 @@ TABLES: dict[str, Table] = {
             (
                 text("group", "group, or all"),
                 Column("metric", "text", "text", "r2, rmse or smape", one_of=("r2", "rmse", "smape")),
-                number("mean", "metric", "mean over draws"),
-                *_quantiles("metric", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
+                number("mean", "metric", "mean over draws; no R² where the response does not vary", nullable=True),
+                *quantile_columns("metric", ("q05", "5 %")),
+                number("q50", "metric", "median over draws", nullable=True),
+                *quantile_columns("metric", ("q95", "95 %")),
                 count("rows", "rows"),
             ),
         ),
@@ -378,6 +338,21 @@ BUDGET_ROWS = {
 STAMP = (
     Column("reliability", "text", "text", "state of the evidence", one_of=("final", "provisional", "blocked")),
     Column("diagnostics_overall", "text", "text", "overall status of the checks", one_of=("pass", "warn", "fail")),
+    Column(
+        "estimate",
+        "text",
+        "text",
+        "posterior: draws; point: their mode, without uncertainty",
+        one_of=("posterior", "point"),
+    ),
+    Column(
+        "level",
+        "text",
+        "text",
+        "model: one set of effects; population: those of the average group of a panel",
+        one_of=("model", "population"),
+    ),
+    text("groups", "grouping keys of a panel and how many groups each has; empty for one set of effects"),
 )
 
 

@@ -191,6 +191,36 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
 }
 
 
+def scenario(formula: str) -> Change:
+    """A MAP fit with two alternative formulas, of which the second one is this."""
+    added = f"""\
+transforms:
+  sensitivity:
+    enabled: true
+    scenarios:
+      - {{name: good, formula: kpi ~ trend + sqrt(spend_tv) + m_search}}
+      - {{name: second, formula: "{formula}"}}
+"""
+    return lambda market: market.config.write_text(
+        market.config.read_text().replace("fit:\n", "fit:\n  method: optimise\n") + added
+    )
+
+
+SECOND = ("@name: second", "transforms.sensitivity.scenarios[1].formula")
+CASES |= {
+    "scenario with an unknown column": (
+        scenario("kpi ~ trend + m_tvv"), (*SECOND, "no column `m_tvv`", "did you mean m_tv?"),
+    ),
+    "scenario that does not fit the data": (scenario("kpi ~ trend + log(note)"), (*SECOND, "log(note)")),
+    "scenario of another response": (
+        scenario("spend_tv ~ trend + m_tv"), (*SECOND, "same response", "spend_tv", "wanted: kpi, logged or not"),
+    ),
+    "scenario of another class of model": (
+        scenario("kpi ~ trend + m_tv + (1 | note)"), (*SECOND, "of the model's class", "got: group terms"),
+    ),
+}  # fmt: skip
+
+
 def refuse(*_: object, **__: object) -> NoReturn:
     raise AssertionError("Stan is not needed to refuse a bad input")
 

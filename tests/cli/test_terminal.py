@@ -15,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from dsam_assets.cli.documents import as_json
-from dsam_assets.cli.terminal import StepLines, count, expected_change, joined, message, paint, plan_table
+from dsam_assets.cli.plan_words import expected_change, plan_lines, plan_table
+from dsam_assets.cli.terminal import StepLines
+from dsam_assets.cli.words import count, joined, message, paint
 from resources.local_instance import quick_sqlite
 
 
@@ -115,6 +117,21 @@ def test_the_plan_is_aligned_and_summed() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
+    table = plan(channel=["TV", "Radio"], spend_reference=[100.0, 100.0], spend_optimised=[99.9, 100.1])
+    assert [line.split()[-1] for line in plan_table(table).splitlines()[1:]] == ["0%", "0%", "0%"]
+
+
+def test_the_plan_of_a_panel_says_whose_effects_it_has() -> None:
+    table = plan(channel=["TV"], spend_reference=[1.0], spend_optimised=[2.0])
+    evidence = pd.DataFrame({"status": ["pass"], "message": ["fine"]})
+    for level, told in (("population", True), ("model", False)):
+        tables = {**summary(level=level, groups="8 of market"), "budget_diagnostics": evidence}
+        text = " ".join(" ".join(plan_lines(table, tables)).split())
+        assert ("average group of the panel (8 of market): the population's." in text) == told
+        assert "fine" not in text
+
+
 def test_small_spends_are_shown_with_four_digits() -> None:
     columns = ["channel", "spend_reference", "spend_optimised", "at_lower", "at_upper"]
     table = pd.DataFrame([("x1", 0.3091, 0.55, False, False), ("x2", 0.00125, 0.05, True, False)], columns=columns)
@@ -128,9 +145,15 @@ def summary(**values: Any) -> dict[str, pd.DataFrame]:
         "response_unit": "kpi", "objective_unit": "kpi", "target": "kpi_uplift", "delta_kpi_mean": 1234.4,
         "delta_kpi_lower": -50.0, "delta_kpi_upper": 2500.0, "delta_profit_mean": 7.0, "delta_profit_lower": 1.0,
         "delta_profit_upper": 9.0, "probability_beats_reference": 0.934, "spend_reference": 100.0,
-        "spend_optimised": 100.2, "gain_over_split": 11.0, "probability_beats_split": 0.5,
+        "spend_optimised": 100.2, "gain_over_split": 11.0, "probability_beats_split": 0.5, "estimate": "posterior",
     }  # fmt: skip
     return {"budget_summary": pd.DataFrame([{**row, **values}])}
+
+
+POINT = {
+    "estimate": "point", "delta_kpi_lower": np.nan, "delta_kpi_upper": np.nan, "probability_beats_reference": np.nan,
+    "probability_beats_split": np.nan,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -147,6 +170,13 @@ def summary(**values: Any) -> dict[str, pd.DataFrame]:
             {"spend_optimised": 80.0},
             "better with probability 93%). The plan spends -20%; over the reference's split of the same budget: "
             "+11 KPI units (better with probability 50%).",
+        ),
+        ({"probability_beats_reference": 1.0}, "better with probability above 99%)."),
+        ({"probability_beats_reference": 0.0}, "better with probability below 1%)."),
+        (POINT, "+1,234 KPI units per period; point estimate (MAP), no uncertainty."),
+        (
+            {**POINT, "spend_optimised": 80.0},
+            "no uncertainty. The plan spends -20%; over the reference's split of the same budget: +11 KPI units.",
         ),
     ],
 )

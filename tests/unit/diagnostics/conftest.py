@@ -33,6 +33,12 @@ def healthy_draws(chains: int = 4, size: int = 1000, seed: int = 1) -> Draws:
     )
 
 
+def point_estimate(converged: int | None = 1, **facts: int) -> Draws:
+    """One point, as an optimiser leaves it; `converged` None leaves out how it ended."""
+    known = {} if converged is None else {"converged": converged}
+    return Draws(TERMS, np.ones((1, 1, len(TERMS))), np.ones((1, 1)), {}, 0, {"method": "optimise", **known, **facts})
+
+
 def with_coef(draws: Draws, term: int, chain: int | slice, value: float) -> Draws:
     """The draws with one coefficient overwritten in one chain (or in several)."""
     coef = draws.coef.copy()
@@ -50,6 +56,11 @@ def with_sampler(draws: Draws, name: str, chain: int, draw: slice, value: float)
 @pytest.fixture
 def make_draws() -> Callable[..., Draws]:
     return healthy_draws
+
+
+@pytest.fixture
+def make_point() -> Callable[..., Draws]:
+    return point_estimate
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_chain_table(make_draws: Make, overwrite: Make) -> None:
 
 def test_chain_text_counts_per_chain(make_draws: Make, tamper: Make) -> None:
     draws = tamper(tamper(make_draws(), "diverging", 1, slice(0, 17), True), "tree_depth", 2, slice(0, 23), 10)
-    lines = chain_diagnostics_text(convergence(draws), draws).splitlines()
+    lines = chain_diagnostics_text(draws).splitlines()
     assert lines[0] == "4 chains, 1000 draws each, maximum tree depth 10"
     assert lines[2].split() == ["chain", "divergences", "max_treedepth_hits", "ebfmi", "step_size"]
     assert [line.split()[:3] for line in lines[3:7]] == [
@@ -52,6 +53,13 @@ def test_chain_text_counts_per_chain(make_draws: Make, tamper: Make) -> None:
         ["4", "0", "0"],
     ]
     assert any(line.split()[:1] == ["noise_sd"] for line in lines)
+
+
+def test_a_point_estimate_has_no_chain_diagnostics(make_draws: Make) -> None:
+    point = replace(make_draws(size=1), attributes={"method": "optimise"}, sampler={})
+    text = chain_diagnostics_text(point)
+    assert "do not apply" in text
+    assert "noise_sd" not in text
 
 
 def test_residuals_are_against_the_mean_over_draws(make_draws: Make) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from dsam_assets.diagnostics.gate_table import COLUMNS
-from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_sampler_gates
+from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.report import (
     DiagnosticsReport,
     build_report,
@@ -22,6 +22,7 @@ from dsam_assets.diagnostics.report import (
     report_from_frame,
     summary_text,
 )
+from dsam_assets.diagnostics.thresholds import DRAWS_CHECKS, POINT_CHECKS, SAMPLER_CHECKS
 from dsam_assets.errors import GateError, StoreError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.verdict import GateResult, Gating, PolicyMode, Status
@@ -115,12 +116,54 @@ def test_absent_checks_are_not_converged() -> None:
     assert "sampler_rhat_max" in report.reasons[-1]
 
 
-def test_point_estimate_is_never_final_and_never_halts() -> None:
-    report = build_report(skipped_sampler_gates("fit.method is optimise"), "publish", "strict", True)
+def point_report(point: Draws, mode: PolicyMode = "publish", gating: Gating = "strict") -> DiagnosticsReport:
+    rows = (optimiser_gate(point, mode), *skipped_gates(DRAWS_CHECKS, "a point has no draws"))
+    return build_report(rows, mode, gating, False)
+
+
+def test_point_estimate_is_never_final_and_does_not_halt(make_point: Make) -> None:
+    report = point_report(make_point())
     assert (report.overall, report.converged, report.reliability) == ("pass", None, "provisional")
-    assert "do not apply" in report.reasons[0]
+    assert report.is_point
+    assert report.reasons == ("Point estimate (MAP), no uncertainty: nothing says how sure its numbers are.",)
     assert not halts(report)
-    assert convergence_json(report)["converged"] is None
+    assert "reliability: provisional (point estimate (MAP), no uncertainty)\n" in summary_text(report)
+
+
+def test_point_estimate_that_did_not_converge_is_seen_and_halts_a_strict_gate(make_point: Make) -> None:
+    report = point_report(make_point(0), gating="warn")
+    assert (report.overall, report.converged, report.reliability) == ("fail", None, "provisional")
+    assert report.reasons[0].startswith("optimiser_converged (fail): ")
+    assert report.reasons[1].startswith("Point estimate")
+    assert not halts(report)
+    strict = point_report(make_point(0))
+    assert strict.reliability == "blocked"
+    with pytest.raises(GateError, match="optimiser has not been shown to converge") as caught:
+        enforce(strict)
+    assert "fit.optimise.iter" in str(caught.value.fix)
+    assert halts(point_report(make_point(None), "explore")), "unknown is not shown"
+    alone = build_report(skipped_gates(DRAWS_CHECKS, "a point"), "explore", "strict", False)
+    assert halts(alone), "a check that is absent shows nothing"
+
+
+def test_a_sampled_fit_is_not_judged_by_an_optimiser(report_with: Build) -> None:
+    rows = (*report_with().results, *skipped_gates(POINT_CHECKS, "sampled"))
+    report = build_report(rows, "publish", "strict", True)
+    assert (report.overall, report.converged, report.reliability) == ("pass", True, "final")
+    assert not report.is_point
+    checks = [check["check_id"] for check in convergence_json(report)["checks"]]
+    assert checks == list(SAMPLER_CHECKS)
+
+
+def test_json_of_a_point_estimate_says_why_nothing_was_computed(make_point: Make) -> None:
+    content = convergence_json(point_report(make_point()))
+    assert (content["converged"], content["computed"]) == (None, False)
+    assert content["reason"] == "Does not apply: a point has no draws."
+    assert [check["check_id"] for check in content["checks"]] == [*SAMPLER_CHECKS, "optimiser_converged"]
+    assert [check["status"] for check in content["checks"]] == ["skipped"] * 6 + ["pass"]
+    pareto = pareto_k_json(point_report(make_point()))
+    assert (pareto["ok"], pareto["computed"], pareto["counts"]) == (None, False, None)
+    assert pareto["reason"] == "Does not apply: a point has no draws."
 
 
 def test_empty_report_is_not_a_pass() -> None:
@@ -140,11 +183,13 @@ def test_gate_error_says_what_failed_and_what_to_do(report_with: Build) -> None:
 def test_convergence_json_is_strict_json(report_with: Build, make_draws: Make, overwrite: Make) -> None:
     content = convergence_json(report_with(sampler_rhat_max="not_computed"))
     assert (content["converged"], content["computed"]) == (False, False)
+    assert content["reason"] == next(row.message for row in report_with().results if row.check_id == "sampler_rhat_max")
     rhat = content["checks"][0]
     assert (rhat["check_id"], rhat["computed"], rhat["value"]) == ("sampler_rhat_max", False, None)
     assert [check["gate"] for check in content["checks"]] == ["g2", "g3", "g3", "g4", "g4", "g7"]
     stuck = build_report(sampler_gates(overwrite(make_draws(), 1, 0, 5.0), "publish"), "publish", "warn", False)
     assert convergence_json(stuck)["computed"] is True
+    assert convergence_json(stuck)["reason"] is None
     assert json.loads(json.dumps(convergence_json(stuck), allow_nan=False))["checks"][0]["value"] == "inf"
 
 
@@ -160,6 +205,7 @@ def test_pareto_k_json(report_with: Build, status: Status, ok: bool | None, comp
 def test_pareto_k_json_without_the_check(make_draws: Make) -> None:
     content = pareto_k_json(build_report(sampler_gates(make_draws(), "publish"), "publish", "warn", False))
     assert (content["ok"], content["computed"], content["check"]) == (None, False, None)
+    assert content["reason"] == "loo_pareto_k is absent."
 
 
 def test_summary_text(report_with: Build) -> None:

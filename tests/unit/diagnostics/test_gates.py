@@ -10,8 +10,9 @@ import pytest
 
 from dsam_assets.data.findings import Finding
 from dsam_assets.design.checks import DesignChecks
-from dsam_assets.diagnostics.gates import pareto_k_gate, sampler_gates, skipped_sampler_gates
+from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.diagnostics.thresholds import SAMPLER_CHECKS
 from dsam_assets.fit.draws import Draws
 from dsam_assets.verdict import GateResult, PolicyMode
 
@@ -154,10 +155,28 @@ def test_frozen_energy_is_not_computed(make_draws: Make, tamper: Make) -> None:
 
 
 def test_map_has_no_sampler_checks() -> None:
-    rows = skipped_sampler_gates("fit.method is optimise")
+    rows = skipped_gates(SAMPLER_CHECKS, "fit.method is optimise")
     assert len(rows) == 6
     assert {(row.status, row.value) for row in rows} == {("skipped", None)}
     assert rows[0].message == "Does not apply: fit.method is optimise."
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_optimiser_that_did_not_converge_fails_in_every_mode(make_point: Make, mode: PolicyMode) -> None:
+    good = optimiser_gate(make_point(1, starts=10, starts_converged=9, starts_failed=1), mode)
+    assert (good.status, good.value, good.advice) == ("pass", 1.0, "")
+    assert good.message == "The best start converged (9 of 10 starts converged, 1 failed)."
+    bad = optimiser_gate(make_point(0, starts=10, starts_converged=0, starts_failed=0), mode)
+    assert (bad.status, bad.value) == ("fail", 0.0)
+    assert "did not converge" in bad.message
+    assert "0 of 10 starts converged)" in bad.message
+    assert "fit.optimise.iter" in bad.advice
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_optimiser_that_does_not_say_how_it_ended_is_not_computed(make_point: Make, mode: PolicyMode) -> None:
+    row = optimiser_gate(make_point(None), mode)
+    assert (row.status, row.value) == ("not_computed", None)
 
 
 @pytest.mark.parametrize(

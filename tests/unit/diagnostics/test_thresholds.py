@@ -7,8 +7,17 @@ import math
 import numpy as np
 import pytest
 
-from dsam_assets.diagnostics.advice import ADVICE, advice_for
-from dsam_assets.diagnostics.thresholds import CHECKS, CONVERGENCE_CHECKS, THRESHOLDS, Threshold, describe, judge
+from dsam_assets.diagnostics.advice import ADVICE, PENDING_PRERUN_ADVICE, advice_for
+from dsam_assets.diagnostics.thresholds import (
+    CHECKS,
+    CONVERGENCE_CHECKS,
+    PENDING_PRERUN_CHECKS,
+    PENDING_PRERUN_THRESHOLDS,
+    THRESHOLDS,
+    Threshold,
+    describe,
+    judge,
+)
 from dsam_assets.verdict import PolicyMode
 
 INF = math.inf
@@ -48,8 +57,11 @@ CONTRACT: list[tuple[str, PolicyMode, float, float | None, str]] = [
     ("sampler_divergences", "explore", 0, None, "warn"),
     ("sampler_divergences", "publish", 0, 0, "fail"),
     ("sampler_divergences", "strict", 0, 0, "fail"),
+    ("optimiser_converged", "explore", 1, 1, "fail"),
+    ("optimiser_converged", "publish", 1, 1, "fail"),
+    ("optimiser_converged", "strict", 1, 1, "fail"),
 ]
-LOWER_IS_WORSE = {"sampler_ess_bulk_min", "sampler_ess_tail_min", "sampler_ebfmi_min"}
+LOWER_IS_WORSE = {"sampler_ess_bulk_min", "sampler_ess_tail_min", "sampler_ebfmi_min", "optimiser_converged"}
 
 
 def test_contract_covers_every_check_in_every_mode() -> None:
@@ -97,7 +109,7 @@ def test_rule_as_text(threshold: Threshold, text: str) -> None:
 
 
 def test_gate_numbers() -> None:
-    gates = {check: CHECKS[check].gate for check in CHECKS if check.startswith(("sampler", "loo"))}
+    gates = {check: CHECKS[check].gate for check in CHECKS if check.startswith(("sampler", "loo", "optimiser"))}
     assert gates == {
         "sampler_rhat_max": "g2",
         "sampler_ess_bulk_min": "g3",
@@ -106,7 +118,9 @@ def test_gate_numbers() -> None:
         "sampler_treedepth_frac": "g4",
         "loo_pareto_k": "g6",
         "sampler_ebfmi_min": "g7",
+        "optimiser_converged": "p1",
     }
+    assert "optimiser_converged" not in CONVERGENCE_CHECKS
     assert "sampler_treedepth_frac" not in CONVERGENCE_CHECKS
 
 
@@ -115,3 +129,45 @@ def test_advice_depends_on_status() -> None:
     assert advice_for("sampler_divergences", "skipped") == ""
     assert "adapt_delta" in advice_for("sampler_divergences", "fail")
     assert "chains" in advice_for("sampler_rhat_max", "not_computed")
+
+
+# To be merged into CONTRACT (and LOWER_IS_WORSE) with the checks themselves.
+PRERUN_CONTRACT: list[tuple[str, PolicyMode, float, float | None]] = [
+    ("prior_predictive_plausibility", "explore", 0.5, None),
+    ("prior_predictive_plausibility", "publish", 0.5, 0.05),
+    ("prior_predictive_plausibility", "strict", 0.5, 0.10),
+    ("prior_predictive_coverage", "explore", 0.9, None),
+    ("prior_predictive_coverage", "publish", 0.9, 0.5),
+    ("prior_predictive_coverage", "strict", 0.9, 0.9),
+    ("prior_predictive_movement", "explore", 0.5, None),
+    ("prior_predictive_movement", "publish", 0.5, 0.25),
+    ("prior_predictive_movement", "strict", 0.5, 0.5),
+    *(("pre_weeks_per_parameter", mode, 6.25, None) for mode in THRESHOLDS),
+    *(("pre_weeks_of_data", mode, 80, None) for mode in THRESHOLDS),
+    *(("pre_spend_without_exposure", mode, 0, None) for mode in THRESHOLDS),
+    *(("pre_literal_missing", mode, 0, None) for mode in THRESHOLDS),
+    *(("pre_week_anchor", mode, 0, None) for mode in THRESHOLDS),
+    *(("pre_week_gaps", mode, 0, None) for mode in THRESHOLDS),
+]
+PRERUN_LOWER_IS_WORSE = ("prior_predictive", "pre_weeks")
+
+
+def test_pre_run_contract_covers_every_check_in_every_mode() -> None:
+    assert {(check, mode) for check, mode, *_ in PRERUN_CONTRACT} == {
+        (check, mode) for mode, table in PENDING_PRERUN_THRESHOLDS.items() for check in table
+    }
+    assert set(PENDING_PRERUN_CHECKS) == set(PENDING_PRERUN_ADVICE) == {check for check, *_ in PRERUN_CONTRACT}
+    assert {check.phase for check in PENDING_PRERUN_CHECKS.values()} == {"P0"}
+
+
+@pytest.mark.parametrize(("check", "mode", "warn", "fail"), PRERUN_CONTRACT)
+def test_both_sides_of_each_pre_run_threshold(check: str, mode: PolicyMode, warn: float, fail: float | None) -> None:
+    threshold = PENDING_PRERUN_THRESHOLDS[mode][check]
+    worse = -INF if check.startswith(PRERUN_LOWER_IS_WORSE) else INF
+    assert judge(warn, threshold) == "pass"
+    assert judge(float(np.nextafter(warn, worse)), threshold) == ("fail" if fail == warn else "warn")
+    if fail is None:
+        assert judge(math.copysign(1e300, worse), threshold) == "warn"
+    else:
+        assert judge(fail, threshold) == ("pass" if fail == warn else "warn")
+        assert judge(float(np.nextafter(fail, worse)), threshold) == "fail"

@@ -16,7 +16,7 @@ from dsam_assets.config.schema_model import FitSection
 from dsam_assets.design.linear import LinearDesign, build_linear_design
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import FitError, ToolchainError
-from dsam_assets.fit.point import PointSettings, fit_point, point_settings
+from dsam_assets.fit.point import START_RADIUS, PointSettings, fit_point, point_settings
 from dsam_assets.fit.runner import OptimiseSettings, StanMode
 
 FACTS = [
@@ -65,7 +65,7 @@ def test_the_optimisers_own_seed_wins(section: dict[str, Any], seed: int) -> Non
     assert point_settings(FitSection.model_validate(section)).seed == seed
 
 
-@pytest.mark.parametrize(("init", "radius"), [("random", None), (None, None), (0, 0.0), (0.5, 0.5)])
+@pytest.mark.parametrize(("init", "radius"), [("random", START_RADIUS), (None, None), (0, 0.0), (0.5, 0.5)])
 def test_init_is_a_radius_or_stans_own(init: Any, radius: float | None) -> None:
     assert point_settings(FitSection.model_validate({"optimise": {"init": init}})).init_radius == radius
 
@@ -74,7 +74,7 @@ def test_every_key_reaches_the_settings() -> None:
     keys = {"n_runs": 4, "iter": 70, "algorithm": "BFGS", "hessian": True, "as_vector": False}
     found = point_settings(FitSection.model_validate({"optimise": keys}))
     assert found == PointSettings(
-        starts=4, seed=1, iterations=70, algorithm="bfgs", init_radius=None, hessian=True, as_vector=False
+        starts=4, seed=1, iterations=70, algorithm="bfgs", init_radius=START_RADIUS, hessian=True, as_vector=False
     )
 
 

@@ -21,11 +21,16 @@ def everything_on(**values: Any) -> OutputsSection:
     return outputs(**{**dict.fromkeys(SWITCHES, True), **values})
 
 
-def all_stored() -> dict[str, dict[str, str]]:
-    """A store in which every asset was made with all its files."""
+OPTIMISED = {"optimisation_runs.csv", "optimisation_best.csv"}
+OF_DRAWS = {artefact.file for artefact in ARTEFACTS if artefact.condition == "sampled"}
+
+
+def all_stored(*, point: bool = False) -> dict[str, dict[str, str]]:
+    """A store in which every asset was made with all the files that a fit by sampling, or of a point, can have."""
     stored: dict[str, dict[str, str]] = {"design_matrix": {"design_matrix.parquet": "h"}}
     for artefact in ARTEFACTS:
-        stored.setdefault(artefact.asset, {})[artefact.member] = "h"
+        if point or artefact.member not in OPTIMISED:
+            stored.setdefault(artefact.asset, {})[artefact.member] = "h"
     return stored
 
 
@@ -35,7 +40,13 @@ def names(section: OutputsSection, stored: Any = None, *, log_response: bool = T
 
 
 def test_everything_on_plans_every_artefact() -> None:
-    assert names(everything_on()) == {artefact.file for artefact in ARTEFACTS}
+    everything = {artefact.file for artefact in ARTEFACTS}
+    assert names(everything_on()) == everything - OPTIMISED
+    assert names(everything_on(), all_stored(point=True)) == everything - OF_DRAWS
+
+
+def test_what_describes_draws_is_for_sampled_fits() -> None:
+    assert sorted(OF_DRAWS) == ["chain_diagnostics.txt", "posterior.nc", "posterior_summary.csv"]
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -55,7 +66,7 @@ def test_configs_and_the_verdict_cannot_be_switched_off() -> None:
         "config.original.yaml", "config.resolved.yaml", "prior_table.csv", "convergence_report.json",
         "pareto_k_summary.json",
     }  # fmt: skip
-    assert kept == {artefact.file for artefact in ARTEFACTS if artefact.switch is None}
+    assert kept == {artefact.file for artefact in ARTEFACTS if artefact.switch is None} - OPTIMISED
 
 
 def test_kpi_files_are_for_log_responses() -> None:

@@ -1,0 +1,62 @@
+"""Which checks judge which fit: draws, a point estimate, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+from dsam_assets.design.checks import DesignChecks
+from dsam_assets.diagnostics.gate_table import gate_frame
+from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.diagnostics.report import DiagnosticsReport
+from dsam_assets.diagnostics.thresholds import CHECKS, DRAWS_CHECKS
+from dsam_assets.diagnostics.verdicts import POINT, SAMPLED, verdict_of_fit
+from dsam_assets.fit.draws import Draws
+from dsam_assets.selection.loo_tables import skipped_summary
+
+Make = Callable[..., Draws]
+PREFIT = [name for name, check in CHECKS.items() if check.phase == "P0"]
+
+
+def judged(draws: Draws, *, enabled: bool = True) -> DiagnosticsReport:
+    section = DiagnosticsSection.model_validate({"enabled": enabled})
+    checks = gate_frame(prefit_gates(DesignChecks("kpi", 100, 3, 0, (), (), (), 3, (), 12.0), "publish"))
+    pointwise = pd.DataFrame({"pareto_k": [0.1, 0.2]})
+    summary = skipped_summary("a point") if draws.is_point else pd.DataFrame({"n_rows": [2], "reason": [""]})
+    loo = {"loo_summary": summary} if draws.is_point else {"loo_summary": summary, "loo_pointwise": pointwise}
+    return verdict_of_fit(draws, checks, loo, section)
+
+
+def statuses(report: DiagnosticsReport) -> dict[str, str]:
+    return {row.check_id: row.status for row in report.results}
+
+
+def test_draws_are_judged_and_have_no_optimiser(make_draws: Make) -> None:
+    report = judged(make_draws())
+    assert statuses(report) == {**dict.fromkeys(CHECKS, "pass"), "optimiser_converged": "skipped"}
+    assert report.find("optimiser_converged").message == f"Does not apply: {SAMPLED}."
+    assert report.reliability == "final"
+
+
+@pytest.mark.parametrize(("converged", "status"), [(1, "pass"), (0, "fail"), (None, "not_computed")])
+def test_a_point_is_judged_by_its_optimiser_alone(make_point: Make, converged: int | None, status: str) -> None:
+    report = judged(make_point(converged))
+    expected = {
+        **dict.fromkeys(PREFIT, "pass"),
+        **dict.fromkeys(DRAWS_CHECKS, "skipped"),
+        "optimiser_converged": status,
+    }
+    assert statuses(report) == expected
+    assert report.find("sampler_rhat_max").message == f"Does not apply: {POINT}."
+    assert report.reliability == "provisional"
+
+
+def test_diagnostics_switched_off_pass_nothing(make_draws: Make, make_point: Make) -> None:
+    sampled, point = judged(make_draws(), enabled=False), judged(make_point(), enabled=False)
+    assert statuses(sampled) == {**dict.fromkeys(CHECKS, "not_computed"), "optimiser_converged": "skipped"}
+    assert statuses(point) == {**dict.fromkeys(CHECKS, "not_computed"), **dict.fromkeys(DRAWS_CHECKS, "skipped")}
+    assert (sampled.overall, point.overall) == ("fail", "fail")
+    assert (sampled.converged, point.converged) == (False, None)
