@@ -1,4 +1,4 @@
-"""The command line: `dsam init | validate | run | sync | stan | ui | help`.
+"""The command line: `dsam init | validate | run | compare | sync | stan | ui | help`.
 
 Exit status 0 is success, 2 a bad input or a failed step, 3 a run that a quality gate halted, 130 an interrupted one.
 Imports happen in the commands, so that `dsam --help` answers at once.
@@ -46,15 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _report(error: Exception, options: argparse.Namespace, seconds: float) -> int:
     """Every error ends in one message; `DSAM_TRACEBACK=1` shows where it came from."""
-    from dsam_assets.cli.terminal import message
+    from dsam_assets.cli.words import message
 
     known = error if isinstance(error, DsamError) else _unexpected(error)
     if os.environ.get(TRACEBACK_SETTING, "0") not in ("", "0"):
         print(getattr(error, "details", "") or "".join(traceback.format_exception(error)), file=sys.stderr)
     if getattr(options, "json", False):
+        from dsam_assets.cli.comparing import comparison_error
         from dsam_assets.cli.documents import as_json, error_document
 
-        print(as_json(error_document(known, options.config, seconds)))
+        of_runs = "runs" in options
+        print(as_json(comparison_error(known, seconds) if of_runs else error_document(known, options.config, seconds)))
     text = f"{PROGRAM}: {known}"
     print(message(text) if sys.stderr.isatty() else text, file=sys.stderr)
     return known.exit_status
@@ -93,6 +95,14 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--force", action="store_true", help="compute every step again, even if nothing changed")
     _add_output_flags(run)
     run.set_defaults(command=_run)
+
+    compare = commands.add_parser("compare", help="rank finished runs by how well they predict")
+    compare.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder")
+    compare.add_argument(
+        "--force-different-data", action="store_true", help="compare the shared rows of runs with different data"
+    )
+    compare.add_argument("--json", action="store_true", help="print one JSON document")
+    compare.set_defaults(command=_compare)
 
     sync = commands.add_parser("sync", help="register the markets of a folder of configs with Dagster")
     sync.add_argument("--configs", type=Path, help="folder of configs (default: DSAM_CONFIGS, else configs)")
@@ -140,8 +150,9 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from dsam_assets.cli.terminal import shown_path, validation_summary
+    from dsam_assets.cli.terminal import validation_summary
     from dsam_assets.cli.validating import validate_yaml
+    from dsam_assets.cli.words import shown_path
 
     validation = validate_yaml(options.config, run_dir=options.run_dir)
     if options.json:
@@ -156,7 +167,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from dsam_assets.cli.terminal import listen, shown_path, summary
+    from dsam_assets.cli.terminal import listen, summary
+    from dsam_assets.cli.words import shown_path
     from dsam_assets.running import GATE_EXIT_STATUS, run_from_yaml
 
     talkative = not (options.quiet or options.json)
@@ -178,6 +190,20 @@ def _run(options: argparse.Namespace) -> int:
     if not talkative:
         print(f"{PROGRAM}: {result.halted_by}", file=sys.stderr)
     return GATE_EXIT_STATUS
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.comparing import comparison_document, comparison_text
+    from dsam_assets.comparing import compare_runs
+
+    comparison = compare_runs(options.runs, force_different_data=options.force_different_data)
+    if options.json:
+        from dsam_assets.cli.documents import as_json
+
+        print(as_json(comparison_document(comparison)))
+    else:
+        print(comparison_text(comparison))
+    return 0
 
 
 def _sync(options: argparse.Namespace) -> int:

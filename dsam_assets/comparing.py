@@ -1,0 +1,196 @@
+"""Comparing run folders from Python or the terminal: what is read of them, and what it comes to."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from dsam_assets.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dsam_assets.selection.compare import RunEvidence
+    from dsam_assets.selection.recommendation import Comparison
+
+FEWEST = 2
+# The summaries that are read, and the columns that they must have.
+NEEDED = {
+    "spec_summary.csv": ("response", "response_scale"),
+    "loo_summary.csv": ("status", "reason", "response_scale", "n_rows", "n_scored", "n_k_gt_0_7"),
+    "tscv_summary.csv": (
+        "status", "method", "horizon_weeks", "stride_weeks", "folds_scored", "n_rows", "holdout_start", "holdout_end",
+        "rmse_kpi",
+    ),
+}  # fmt: skip
+REBUILD = "Make the run folder again with dsam run."
+
+
+def compare_runs(run_dirs: Sequence[Path | str], *, force_different_data: bool = False) -> Comparison:
+    """Rank finished runs by how well they predict, next to the state of their diagnostics.
+
+    Args:
+        run_dirs: two or more run folders.
+        force_different_data: compare the rows that all runs share, even if the runs explain different data.
+
+    Raises:
+        ConfigError: fewer than two folders, or one of them twice.
+        StoreError: a folder is not a run folder, or a file in it is missing or damaged.
+        DataError: the runs do not explain the same data.
+    """
+    from dsam_assets.selection.recommendation import compare_evidence
+
+    folders = [Path(each) for each in run_dirs]
+    _require_several(folders)
+    labels = _labels(folders)
+    runs = [read_run(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    return compare_evidence(runs, force=force_different_data)
+
+
+def _require_several(folders: Sequence[Path]) -> None:
+    places = [folder.resolve() for folder in folders]
+    twice = sorted({str(place) for place in places if places.count(place) > 1})
+    if twice:
+        raise ConfigError("A run folder is named twice.", where=", ".join(twice), fix="Name each run once.")
+    if len(places) < FEWEST:
+        raise ConfigError(
+            "Comparing needs at least two runs.", got=len(places), fix="Name two or more run folders: dsam compare A B"
+        )
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Names of the folders, or their paths where two have the same name."""
+    names = [folder.resolve().name for folder in folders]
+    return [str(folder) if names.count(name) > 1 else name for folder, name in zip(folders, names, strict=True)]
+
+
+def read_run(folder: Path, label: str) -> RunEvidence:
+    """What a run folder says about its model; every file is checked against the manifest.
+
+    Raises:
+        StoreError: the folder is not a run folder, or a file in it is missing or damaged.
+    """
+    from dsam_assets.selection.compare import RunEvidence
+
+    files = _RunFiles(folder)
+    spec, loo, tscv = (files.row(name, columns) for name, columns in NEEDED.items())
+    evidence = RunEvidence(label, str(folder), files.facts(spec, loo), loo, None, tscv)
+    return evidence if evidence.loo.get("status") != "ok" else _with_rows(evidence, files)
+
+
+def _with_rows(evidence: RunEvidence, files: _RunFiles) -> RunEvidence:
+    import numpy as np
+
+    points, observed = files.table("loo_pointwise.csv"), files.table("observed.csv")
+    if points is None:
+        gap = "loo_pointwise.csv is missing; set outputs.save_model_selection_pointwise_csv: true"
+        return replace(evidence, gap=gap)
+    log = evidence.facts["response_scale"] == "log"
+    if observed is None and log:
+        gap = "observed.csv is missing, which a log response needs; set outputs.save_observed_csv: true"
+        return replace(evidence, gap=gap)
+    files.require("loo_pointwise.csv", points, ("row", "elpd_loo", "pareto_k"))
+    values = np.full(len(points), np.nan)
+    if observed is not None:
+        files.require("observed.csv", observed, ("row", "observed"))
+        values = points["row"].map(observed.set_index("row")["observed"]).to_numpy(dtype=float)
+    keys = [name for name in ("row", "date", "group") if name in points]
+    rows = points[[*keys, "pareto_k"]].assign(
+        # the density of y = log(kpi) becomes that of kpi by the factor 1 / kpi
+        kpi_elpd=points["elpd_loo"] - values if log else points["elpd_loo"],
+        observed_kpi=np.exp(values) if log else values,
+    )
+    return replace(evidence, rows=rows)
+
+
+class _RunFiles:
+    """The files that a run folder's manifest lists."""
+
+    def __init__(self, folder: Path) -> None:
+        from dsam_assets.report.artefacts import MANIFEST
+
+        self.folder = folder
+        self.manifest = _manifest(folder, folder / MANIFEST)
+
+    def facts(self, spec: dict[str, Any], loo: dict[str, Any]) -> dict[str, Any]:
+        """What the run is about. The specification's row may have been switched off; LOO knows the scale as well."""
+        found = self.manifest.get("verdict")
+        verdict = found if isinstance(found, dict) else {}
+        converged = verdict.get("converged")
+        facts = {name: self.manifest.get(name) for name in ("market", "model_name", "status", "data_sha256")}
+        facts |= {name: verdict.get(name) for name in ("overall", "reliability")}
+        facts |= {"converged": converged if isinstance(converged, bool) else None}
+        facts |= {name: spec.get(name) for name in ("model_type", "formula", "response", "response_scale")}
+        return facts | {"response_scale": loo.get("response_scale") or facts["response_scale"]}
+
+    def row(self, name: str, columns: Sequence[str]) -> dict[str, Any]:
+        """The first row of a table; empty when the run does not have it. Missing values are None."""
+        import pandas as pd
+
+        table = self.table(name)
+        if table is None:
+            return {}
+        self.require(name, table, columns)
+        if table.empty:
+            raise self._damaged(name, "it has no rows")
+        return {str(key): None if pd.isna(value) else value for key, value in table.iloc[0].items()}
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table of the run; `None` when the manifest does not list it."""
+        import pandas as pd
+
+        listed = next((path for path in self.manifest["files"] if PurePosixPath(path).name == name), None)
+        if listed is None:
+            return None
+        content = self._content(str(listed))
+        try:
+            return pd.read_csv(io.BytesIO(content))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise self._damaged(name, str(error)) from error
+
+    def require(self, name: str, table: pd.DataFrame, columns: Sequence[str]) -> None:
+        """Raise `StoreError` unless the table has the columns."""
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise self._damaged(name, f"columns are missing: {', '.join(missing)}")
+
+    def _content(self, listed: str) -> bytes:
+        root, place = self.folder.resolve(), (self.folder / listed).resolve()
+        if not place.is_relative_to(root) or not place.is_file():
+            raise self._damaged(listed, "the manifest lists it, and it is not there")
+        content = place.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest["files"][listed].get("sha256"):
+            raise self._damaged(listed, "its content is not what the manifest says: it was changed after the run")
+        return content
+
+    def _damaged(self, name: str, why: str) -> StoreError:
+        return StoreError("A file of the run folder is damaged.", where=f"{self.folder}, {name}", got=why, fix=REBUILD)
+
+
+def _manifest(folder: Path, place: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise StoreError("The run folder does not exist.", where=str(folder), fix="Check the path.")
+    if not place.is_file():
+        raise StoreError(
+            "The folder is not a finished run.",
+            where=str(folder),
+            wanted=f"a run folder with {place.name}, which is written last",
+            fix="Name a folder that dsam run made.",
+        )
+    try:
+        found = json.loads(place.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise _bad_manifest(place, str(error)) from error
+    files = found.get("files") if isinstance(found, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(entry, dict) for entry in files.values()):
+        raise _bad_manifest(place, "it lists no files")
+    return dict(found)
+
+
+def _bad_manifest(place: Path, why: str) -> StoreError:
+    return StoreError("The run's manifest cannot be read.", where=str(place), got=why, fix=REBUILD)
