@@ -21,6 +21,7 @@ from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
 from resources.codecs import CODECS
 from resources.store import Encoded, Record, Store, file_hashes, fingerprint
 
+STAN_PROGRAMS = ("stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint")
 FORCE_TAG = "dsam/force"
 MEASURED = ("seconds", "peak_memory_mib")
 PROGRESS = logging.getLogger("dsam.progress")

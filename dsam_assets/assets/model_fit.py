@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_asset
 from dsam_assets.assets.types import table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @market_asset(
-    codec="draws", code=["design", "fit", "stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint"],
+    codec="draws", code=["design", "fit", *STAN_PROGRAMS],
     resources=["stan"], pool="stan", kinds=["stan"],
     dagster_type=tables_type("posterior", "draws, and the tables of an optimisation", lambda fit: fit.tables),
 )  # fmt: skip

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_asset
 from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
     import pandas as pd
 
     from dsam_assets.config.schema_data import DataSection
     from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.config.schema_model import FitSection
+    from dsam_assets.config.slices import FormulaSlice, PriorsSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.fit.draws import Draws
 
@@ -41,3 +45,34 @@ def loo(
     return Published(
         tables, {key: summary[key] for key in ("status", "elpd_loo", "p_loo", "max_pareto_k") if summary.notna()[key]}
     )
+
+
+@market_asset(
+    codec="tables",
+    code=["data", "design", "fit", "diagnostics", "selection", *STAN_PROGRAMS],
+    resources=["stan"], pool="stan", kinds=["stan"],
+    columns=table_columns("tscv_summary"),
+    dagster_type=tables_type("tscv", "scores of predictions of weeks that the model had not seen"),
+)  # fmt: skip
+def tscv(
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    pooling_map: pd.DataFrame,
+    config_formula: FormulaSlice,
+    config_data: DataSection,
+    config_priors: PriorsSlice,
+    config_fit: FitSection,
+    config_diagnostics: DiagnosticsSection,
+) -> Published:
+    """Refits before each origin and scores of the weeks after it, where the config asks for them."""
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.data.pooling_map import PoolingMap
+    from dsam_assets.selection.time_series import TimeSeriesInputs, time_series_tables
+
+    inputs = TimeSeriesInputs(
+        model_frame, config_formula, config_data, config_priors, config_fit, config_diagnostics,
+        from_tables(holiday_features), PoolingMap.from_stored(pooling_map),
+    )  # fmt: skip
+    tables = time_series_tables(inputs, context.resources.stan)
+    return Published(tables, {"enabled": bool(tables["tscv_status"]["enabled"].item())})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_asset
 from dsam_assets.assets.outcomes import PREFIT_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import raw_frame_type, table_columns, table_type, tables_type
 
@@ -157,7 +157,7 @@ def transform_assumptions(
 
 
 @market_asset(
-    codec="tables", code=["data", "design", "fit", "stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint"],
+    codec="tables", code=["data", "design", "fit", *STAN_PROGRAMS],
     resources=["stan"], pool="stan", kinds=["stan"], columns=table_columns("transform_sensitivity_summary"),
     dagster_type=tables_type("transform_sensitivity", "the mode under alternative formulas"),
 )  # fmt: skip

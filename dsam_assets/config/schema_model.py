@@ -123,7 +123,7 @@ class ControlSection(Section):
 
     adapt_delta: Share | None = Field(
         default=None,
-        description="Target acceptance rate, between 0 and 1; raise it against divergences. null: 0.8, for panels 0.95.",
+        description="Target acceptance rate, between 0 and 1; raise it against divergences. null: 0.8, panels 0.95.",
     )
     max_treedepth: Annotated[int, Field(ge=1, le=20)] = Field(
         default=10, description="Trajectories end after 2^this steps; 1 to 20."

@@ -126,6 +126,10 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "loo_pointwise",
     ),
     *(
+        Artefact(f"{name}.csv", "tscv", f"{name}.csv", "model_selection")
+        for name in ("tscv_summary", "tscv_folds", "tscv_pointwise")
+    ),
+    *(
         Artefact(f"{name}.csv", "allocation", f"{name}.csv", "optimisation", "save_allocator_csv")
         for name in (
             "budget_summary", "budget_allocation", "budget_diagnostics", "budget_response_curves",

@@ -20,6 +20,7 @@ from dsam_assets.report.columns import (
     quantile_columns,
     text,
 )
+from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
 
 TABLES: dict[str, Table] = {
@@ -319,6 +320,8 @@ TABLES: dict[str, Table] = {
                 text("subject", "what the number is about"),
                 text("message", "one sentence"),
                 text("advice", "what to do about it"),
+                text("waived", "failure that somebody answers for: by whom, until when and why; may be empty"),
+                text("waived_until", "last day of the waiver; may be empty"),
             ),
             unique=("check_id",),
         ),
@@ -361,4 +364,5 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
+TABLES |= {table.name: table for table in SELECTION_TABLES}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)

@@ -50,6 +50,10 @@ EDGES = {
     "residuals": {"posterior", "design_matrix", "model_frame", "config/data"},
     "chain_diagnostics": {"posterior"},
     "loo": {"posterior", "design_matrix", "model_frame", "config/data", "config/diagnostics"},
+    "tscv": {
+        "model_frame", "holiday_features", "pooling_map", "config/formula", "config/data", "config/priors",
+        "config/fit", "config/diagnostics",
+    },
     "diagnostics_report": {"posterior", "pre_run_checks", "loo", "config/diagnostics"},
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
@@ -57,8 +61,8 @@ EDGES = {
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
-        "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
-        "allocation",
+        "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "tscv",
+        "diagnostics_report", "allocation",
     },
 }  # fmt: skip
 
@@ -72,7 +76,7 @@ GROUPS = {
     "20_model_fit": {"posterior", "fit_metrics"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
     "40_diagnostics": {"residuals", "chain_diagnostics", "diagnostics_report"},
-    "50_model_selection": {"loo"},
+    "50_model_selection": {"loo", "tscv"},
     "60_optimisation": {"allocation"},
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip
@@ -110,8 +114,12 @@ def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
 
 
 def test_what_runs_stan_waits_in_the_stan_pool(specs: Nodes) -> None:
-    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {"posterior", "transform_sensitivity"}
-    assert {name for name, node in specs().items() if node.pools} == {"posterior", "transform_sensitivity"}
+    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {
+        "posterior",
+        "transform_sensitivity",
+        "tscv",
+    }
+    assert {name for name, node in specs().items() if node.pools} == {"posterior", "transform_sensitivity", "tscv"}
 
 
 @pytest.mark.parametrize(("asset", "phase"), [("pre_run_checks", "P0"), ("diagnostics_report", "P1")])
@@ -173,7 +181,9 @@ def _declared_and_imported(module: Any) -> dict[str, tuple[set[str], set[str]]]:
             for node in ast.walk(function)
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dsam_assets.")
         }
-        found[function.name] = (set(ast.literal_eval(code)), imported)
+        assert isinstance(code, ast.List)
+        parts = [node for node in code.elts if not isinstance(node, ast.Starred)]  # the Stan programs are no module
+        found[function.name] = ({ast.literal_eval(node) for node in parts}, imported)
     return found
 
 

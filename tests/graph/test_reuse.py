@@ -24,7 +24,7 @@ BELOW_POSTERIOR = {
     "allocation", "run_bundle",
 }  # fmt: skip
 READS_THE_FRAME = {
-    "transform_sensitivity",
+    "transform_sensitivity", "tscv",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "allocation", "run_bundle",
 }  # fmt: skip
@@ -32,7 +32,7 @@ READS_THE_FRAME = {
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 32
+    assert len(first_run.assets("computed")) == 33
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -43,7 +43,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 25
+    assert len(run.assets("reused")) == 26
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
@@ -89,7 +89,7 @@ def test_an_edited_prior_refits(project, versions) -> None:
     project.edit("mean: 0, sd: 50", "mean: 0, sd: 0.5")
     run = project.run()
     assert run.result.success
-    read = {"prior_table", "transform_assumptions", "transform_sensitivity", "posterior"}
+    read = {"prior_table", "transform_assumptions", "transform_sensitivity", "tscv", "posterior"}
     refitted = {"resolved_config", *SLICES, *read, *BELOW_POSTERIOR}
     assert run.assets("computed") == refitted
     assert versions() >= {"config/priors", "prior_table", "posterior", "fitted", "allocation"}

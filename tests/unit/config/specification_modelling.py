@@ -27,9 +27,9 @@ page.loads(
     "model: {formula: kpi ~ m_tv, type: pooled}\n" + POOLING + "fit: {method: optimise}\n", fit__method="optimise"
 )
 # nor time-series selection for them; design.md §4 again
-page.later(
+page.loads(
     "model: {formula: kpi ~ m_tv, type: pooled}\n" + POOLING + FOLDS % "enabled: true",
-    "diagnostics.time_series_selection.enabled",
+    diagnostics__time_series_selection__enabled=True,
 )
 
 page = new_page("Priors and Boundaries")

@@ -372,7 +372,7 @@ page.refuses(
     "diagnostics.time_series_selection.enabled requires fit.method: mcmc",
 )
 page.refuses("data: {path: data.csv}\n" + FOLDS % "enabled: true", "data.date_var is required for time-series")
-page.later(FOLDS % "enabled: true", "diagnostics.time_series_selection.enabled")
+page.loads(FOLDS % "enabled: true, save_pointwise: true", diagnostics__time_series_selection__enabled=True)
 IDENT = "diagnostics: {identifiability: {%s}}\n"
 page.loads(
     IDENT % "enabled: false",

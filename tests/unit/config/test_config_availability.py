@@ -33,11 +33,7 @@ MISSING = {
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
     "diagnostics.model_selection.moment_match": [HEAD + "diagnostics: {model_selection: {moment_match: true}}"],
     "diagnostics.model_selection.reloo": [HEAD + "diagnostics: {model_selection: {reloo: true}}"],
-    "diagnostics.time_series_selection.enabled": [HEAD + "diagnostics: {time_series_selection: {enabled: true}}"],
     "diagnostics.time_series_selection.save_png": [HEAD + "diagnostics: {time_series_selection: {save_png: true}}"],
-    "diagnostics.time_series_selection.save_pointwise": [
-        HEAD + "diagnostics: {time_series_selection: {save_pointwise: true}}"
-    ],
     "diagnostics.identifiability.enabled": [HEAD + "diagnostics: {identifiability: {enabled: true}}"],
     "diagnostics.identifiability.media_terms": [
         HEAD + "diagnostics: {identifiability: {media_terms: [a]}}",
