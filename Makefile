@@ -50,6 +50,9 @@ ui: $(READY)  ## open the Dagster UI on 127.0.0.1
 
 bench: $(READY)  ## measure speed
 	$(BIN)/python benchmarks/million_rows.py
+	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/hierarchical.py
+	$(BIN)/python benchmarks/collinear.py
 
 lock: $(READY)  ## write requirements.lock from the environment (names and versions only)
 	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > requirements.lock

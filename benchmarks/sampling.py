@@ -26,6 +26,7 @@ import numpy as np
 from dsam_assets.design.scaling import Scaling, identity_scaling
 from dsam_assets.design.sufficient import sufficient_statistics
 from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.stan_input import linear_coordinates
 from dsam_assets.scales import FloatArray
 from resources.stan_runner import CmdStanRunner
 
@@ -85,13 +86,14 @@ def sufficient_data(X: FloatArray, y: FloatArray) -> dict[str, Any]:
     terms = X.shape[1]
     scaling: Scaling = identity_scaling(tuple(f"x{position}" for position in range(terms)))
     statistics = sufficient_statistics(X, y, scaling)
-    return {
+    data = {
         "N": len(y), "K": terms, "R": statistics.R, "z": statistics.z, "rss": statistics.rss,
         "prior_mean": np.zeros(terms), "prior_sd": np.full(terms, 5.0),
         "lower_bound": np.full(terms, -np.inf), "upper_bound": np.full(terms, np.inf),
         "noise_family": 0, "noise_location": 0.0, "noise_spread": 5.0, "noise_lower": 0.0, "noise_upper": np.inf,
         "noise_noncentered": 0, "prior_only": 0,
     }  # fmt: skip
+    return data | linear_coordinates(data)
 
 
 def row_data(X: FloatArray, y: FloatArray) -> dict[str, Any]:

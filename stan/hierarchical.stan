@@ -5,6 +5,7 @@
 // Standard deviations have priors truncated to their bounds. Serves re and cre models.
 functions {
   #include functions/sufficient.stanfunctions
+  #include functions/whitening.stanfunctions
   #include functions/blocks.stanfunctions
 }
 #include blocks/hierarchical.stan

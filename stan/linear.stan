@@ -5,6 +5,7 @@
 // so the likelihood of N rows costs O(K^2). Serves blm, bayes_lm_updater and pooled models.
 functions {
   #include functions/sufficient.stanfunctions
+  #include functions/whitening.stanfunctions
 }
 data {
   int<lower=0> N;                        // rows behind the statistics
@@ -23,14 +24,16 @@ data {
   real<lower=noise_lower> noise_upper;
   int<lower=0, upper=noise_family> noise_noncentered;  // 1: lognormal prior through a standard normal
   int<lower=0, upper=1> prior_only;
+  #include blocks/whitening.stan
 }
 parameters {
-  vector<lower=lower_bound, upper=upper_bound>[K] coef;
+  vector[K] white;
   array[1 - noise_noncentered] real<lower=noise_lower, upper=noise_upper> noise_centered;
   array[noise_noncentered] real<lower=(log(noise_lower) - noise_location) / noise_spread,
                                 upper=(log(noise_upper) - noise_location) / noise_spread> noise_raw;
 }
 transformed parameters {
+  #include blocks/coefficients.stan
   real<lower=0> noise_sd = noise_noncentered
     ? exp(noise_location + noise_spread * noise_raw[1])
     : noise_centered[1];

@@ -26,6 +26,7 @@ data {
   vector<lower=sd_lower>[T + 1] sd_upper;
   array[T + 1] int<lower=0, upper=1> sd_noncentered;  // 1: lognormal prior through a standard normal
   int<lower=0, upper=1> prior_only;
+  #include blocks/whitening.stan
 }
 transformed data {
   vector[T + 1] free_lower = sd_lower;
@@ -41,10 +42,11 @@ transformed data {
   }
 }
 parameters {
-  vector<lower=lower_bound, upper=upper_bound>[K] coef;
+  vector[K] white;
   vector<lower=free_lower, upper=free_upper>[T + 1] sd_free;
 }
 transformed parameters {
+  #include blocks/coefficients.stan
   vector<lower=0>[T] group_sd;
   real<lower=0> noise_sd;
   {

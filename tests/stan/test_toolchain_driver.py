@@ -23,6 +23,7 @@ from resources.toolchain.cache import cache_folder
 pytestmark = pytest.mark.stan
 
 K = 3
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def found() -> home.StanHome:
 
 @pytest.fixture(scope="module")
 def linear(found: home.StanHome) -> Path:
-    return executables.executable("linear", found)
+    return executables.executable("plain_linear", found, folder=PROGRAMS)
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +320,7 @@ def test_cmdstanpy_compiles_through_the_home(model: Any, tmp_path: Path) -> None
 def test_draws_are_those_of_real_cmdstan(linear: Path, data: dict[str, Any], tmp_path: Path) -> None:
     real_home = home.find_home({"CMDSTAN": os.environ["DSAM_REAL_CMDSTAN"]})
     assert real_home.origin == "environment"
-    real = executables.executable("linear", real_home)
+    real = executables.executable("plain_linear", real_home, folder=PROGRAMS)
     write_json(tmp_path / "data.json", data)
     bodies = []
     for index, path in enumerate((linear, real)):

@@ -14,11 +14,13 @@ from scipy import stats
 
 from dsam_assets.errors import FitError
 from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.stan_input import linear_coordinates
 from resources.stan_runner import CmdStanRunner, _advancing
 
 pytestmark = pytest.mark.stan
 
 N, K = 40, 4
+OWN = Path(__file__).parent / "programs"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,12 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
 
 
 def stan_data(X: np.ndarray, y: np.ndarray, **changes: Any) -> dict[str, Any]:
+    data = plain_data(X, y, **changes)
+    return data | linear_coordinates(data)
+
+
+def plain_data(X: np.ndarray, y: np.ndarray, **changes: Any) -> dict[str, Any]:
+    """The data block without coordinates."""
     Q, R = np.linalg.qr(X)
     z = Q.T @ y
     terms = X.shape[1]
@@ -114,21 +122,31 @@ def test_lognormal_noise_prior_in_both_parameterisations(runner: CmdStanRunner, 
 
 
 def test_log_density_is_the_row_wise_one(runner: CmdStanRunner) -> None:
-    """lp__ and the density of rows, priors and Jacobians differ by one constant over all draws."""
+    """lp__ and the density of rows, priors and Jacobians differ by one constant over all draws.
+
+    A coefficient that is lower + s log(1 + exp(x)) has the slope 1 - exp(-(coefficient - lower) / s) by s x, one below
+    a bound likewise. Between two bounds, a width of w apart, p = (coefficient - lower) / s and
+    p = log((1 + e^x) / (1 + e^(x - w/s))) gives e^x = (e^p - 1) / (1 - e^(p - w/s)).
+    """
     X, y = rows()
-    lower = np.array([-np.inf, -np.inf, 0.0, -np.inf])
-    data = stan_data(X, y, lower_bound=lower)
+    lower, upper = np.array([-np.inf, -np.inf, 0.0, -0.6]), np.array([np.inf, -0.9, np.inf, 0.3])
+    data = stan_data(X, y, lower_bound=lower, upper_bound=upper)
     draws = runner.sample("linear", data, settings(chains=2, sampling=200))
     coef, sigma = flat(draws, "coef"), flat(draws, "noise_sd")
     density = (
         stats.norm.logpdf(y, coef @ X.T, sigma[:, None]).sum(axis=1)
         + stats.norm.logpdf(coef, data["prior_mean"], data["prior_sd"]).sum(axis=1)
         + stats.norm.logpdf(sigma, 0.0, 2.0)
-        + np.log(coef[:, 2])  # Jacobians of the two logs
-        + np.log(sigma)
+        + np.log(sigma)  # the Jacobian of the log
     )
+    assert data["bounded"].tolist() == [2, 3, 4]
+    below, above, between = data["softness"]
+    density += np.log1p(-np.exp((coef[:, 1] + 0.9) / below)) + np.log1p(-np.exp(-coef[:, 2] / above))
+    width, p = 0.9 / between, (coef[:, 3] + 0.6) / between
+    x = np.log(np.expm1(p) / -np.expm1(p - width))
+    density += stats.logistic.logcdf(x) + stats.logistic.logsf(x - width)
     difference = draws.sampler["lp__"].ravel() - density
-    assert np.ptp(difference) < 1e-9
+    assert np.ptp(difference) < 1e-8
     assert np.ptp(density) > 1
 
 
@@ -150,19 +168,25 @@ def test_settings_have_their_effects(runner: CmdStanRunner) -> None:
     normal = runner.sample("linear", data, settings(chains=2, sampling=100))
     assert np.all(careful.step_size < 0.8 * normal.step_size.min())
     assert careful.sampler["accept_stat__"].mean() > 0.97
-    dense = runner.sample("linear", data, settings(chains=2, metric="dense_e", thin=4, sampling=100))
+    plain = CmdStanRunner(folder=OWN)
+    diagonal, dense = (
+        plain.sample("plain_linear", data, settings(chains=2, metric=metric, thin=4, sampling=100))
+        for metric in ("diag_e", "dense_e")
+    )
     assert dense.parameters["coef"].shape == (2, 25, K)
     assert dense.inv_metric.shape == normal.inv_metric.shape == (2, K + 1)
-    assert np.all(dense.step_size > normal.step_size.max()), "a dense metric undoes the correlation of the predictors"
-    still = runner.sample("linear", data, settings(chains=2, warmup=0, sampling=20, step_size=1e-8, init_radius=0.0))
-    np.testing.assert_array_equal(still.step_size, [1e-8, 1e-8])
-    np.testing.assert_allclose(still.parameters["coef"], 0.0, atol=1e-4)
+    assert np.all(dense.step_size > diagonal.step_size.max()), "a dense metric undoes the correlation of the predictors"
+    still = runner.sample("linear", data, settings(chains=2, warmup=0, sampling=20, step_size=1e-10, init_radius=0.0))
+    np.testing.assert_array_equal(still.step_size, [1e-10, 1e-10])
+    np.testing.assert_allclose(
+        still.parameters["coef"], np.broadcast_to(data["unbounded_center"], (2, 20, K)), atol=1e-4
+    )
 
 
 def test_draws_are_complete(runner: CmdStanRunner) -> None:
     draws = runner.sample("linear", stan_data(*rows()), settings(chains=3, sampling=20, parallel_chains=8))
     assert {name: values.shape for name, values in draws.parameters.items()} == {
-        "coef": (3, 20, K), "noise_centered": (3, 20, 1), "noise_sd": (3, 20)
+        "white": (3, 20, K), "coef": (3, 20, K), "noise_centered": (3, 20, 1), "noise_sd": (3, 20)
     }  # fmt: skip
     assert set(draws.sampler) == {
         "lp__", "accept_stat__", "stepsize__", "treedepth__", "n_leapfrog__", "divergent__", "energy__"
@@ -194,7 +218,7 @@ def test_refused_data_name_the_variable(
     runner: CmdStanRunner, changes: dict[str, Any], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(FitError, match="sampling the program linear") as caught:
-        runner.sample("linear", stan_data(*rows(), **changes), settings(chains=2))
+        runner.sample("linear", stan_data(*rows()) | changes, settings(chains=2))
     assert re.search(message, str(caught.value.got))
     assert not caplog.records, "the error says it all"
 
