@@ -14,8 +14,11 @@ from dsam_assets.config.slices import AllocationSlice
 from dsam_assets.decomposition.contributions import decomposition
 from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.design.model_design import design_prior_table
 from dsam_assets.diagnostics.chain_table import chain_table
 from dsam_assets.diagnostics.convergence import convergence
+from dsam_assets.diagnostics.gate_table import gate_frame
+from dsam_assets.diagnostics.postfit import PostfitChecks, postfit_checks
 from dsam_assets.diagnostics.report import DiagnosticsReport, enforce
 from dsam_assets.diagnostics.verdicts import verdict_of_fit
 from dsam_assets.errors import ConfigError, FitError
@@ -23,9 +26,11 @@ from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.fitted import fit_metrics, fitted_kpi_table, fitted_table, observed_kpi_table, observed_table
 from dsam_assets.fit.group_effects import group_coefficients
 from dsam_assets.fit.model import FitResult
+from dsam_assets.fit.sample import mcmc_settings
 from dsam_assets.fit.summary import group_summary, posterior_summary
 from dsam_assets.preflight import require_channels
-from dsam_assets.selection.evidence import loo_tables
+from dsam_assets.selection.evidence import selection_tables
+from dsam_assets.selection.reloo import refitter
 
 if TYPE_CHECKING:
     from dsam_assets.allocation.plan import BudgetPlan
@@ -169,8 +174,26 @@ class FittedModel:
         return float(table.loc[(table["group"] == "all") & (table["metric"] == name), "q50"].item())
 
     def loo(self) -> dict[str, pd.DataFrame]:
-        """PSIS-LOO: `loo_summary`, and by row `loo_pointwise`; a summary that says why where it does not apply."""
-        return loo_tables(self.draws, self.matrix, self._labels, self.model.config.diagnostics)
+        """PSIS-LOO and calibration: `loo_summary`, `loo_pointwise`, `calibration_summary`, …; where they do not apply,
+        summaries that say why."""
+        return self._selection(self.model.config.diagnostics)
+
+    def _selection(self, section: Any) -> dict[str, pd.DataFrame]:
+        from dsam_assets.model import stan
+
+        fit = self.model.config.fit
+        refit = refitter(mcmc_settings(fit), stan(), positive_priors=fit.mcmc.parameterization.positive_priors)
+        return selection_tables(self.draws, self.matrix, self._labels, section, design=self.model.design, refit=refit)
+
+    def postfit_checks(self, policy_mode: str = "publish") -> PostfitChecks:
+        """Residuals, boundaries, within variation, identifiability and leverage: judged rows and their tables."""
+        return self._postfit(self.model._with(diagnostics={"policy_mode": policy_mode}).config.diagnostics)
+
+    def _postfit(self, section: Any) -> PostfitChecks:
+        priors = design_prior_table(self.model.design)
+        return postfit_checks(
+            self.draws, self.matrix, self._labels, priors, section.identifiability, section.policy_mode
+        )
 
     def diagnostics(self, **settings: Any) -> DiagnosticsReport:
         """The verdict: every check of the fit, judged.
@@ -181,8 +204,8 @@ class FittedModel:
         model = self.model._with(diagnostics=settings)
         section = model.config.diagnostics
         checks = self.model.pre_flight_checks(section.policy_mode)
-        loo = loo_tables(self.draws, self.matrix, self._labels, section)
-        return verdict_of_fit(self.draws, checks, loo, section)
+        postfit = gate_frame(self._postfit(section).gates)
+        return verdict_of_fit(self.draws, checks, postfit, self._selection(section), section)
 
     def optimise_budget(self, scenario: Mapping[str, Any], **diagnostics: Any) -> BudgetPlan:
         """Split a budget with the fitted response, stamped with the verdict; population effects for panels.

@@ -267,7 +267,7 @@ class Model:
         from dsam_assets.fitted_model import FittedModel
 
         self.pre_flight_checks()
-        fit = fit_model(self.design, self.config.fit, _stan() if runner is None else runner)
+        fit = fit_model(self.design, self.config.fit, stan() if runner is None else runner)
         return FittedModel(self, fit)
 
     def __getattr__(self, name: str) -> Any:
@@ -278,7 +278,8 @@ class Model:
         raise AttributeError(name)
 
 
-def _stan() -> StanRunner:
+def stan() -> StanRunner:
+    """What runs Stan unless a caller brings its own; finding or assembling it waits until it is used."""
     from resources.stan_runner import CmdStanRunner
 
     return CmdStanRunner(progress=True)

@@ -34,8 +34,6 @@ class GateResult:
         subject: what the number is about, e.g. a term, or `model`.
         message: one sentence for a person.
         advice: what to do about it; empty for a pass.
-        waived: for a failure that somebody answers for: what was waived, by whom, until when and why; else empty.
-        waived_until: last day of that waiver, YYYY-MM-DD; else empty.
     """
 
     gate: str
@@ -49,8 +47,6 @@ class GateResult:
     subject: str
     message: str
     advice: str
-    waived: str = ""
-    waived_until: str = ""
 
 
 def effective_status(status: Status, mode: PolicyMode) -> Status:

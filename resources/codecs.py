@@ -229,11 +229,12 @@ def read_netcdf(content: bytes) -> Any:
 
 @dataclass(frozen=True)
 class ReportCodec:
-    """The verdict: its table, its text, its machine-readable reports, and what is needed to rebuild it."""
+    """The verdict: its table, its text, its machine-readable reports, and what is needed to read the report back."""
 
     def encode(self, asset: str, value: Any) -> Files:
-        from dsam_assets.diagnostics import report
+        from dsam_assets.diagnostics import calibration, report
 
+        tables, value = value.loo, value.report
         policy = {
             "mode": value.policy_mode,
             "gating": value.gating,
@@ -244,6 +245,7 @@ class ReportCodec:
             "diagnostics_summary.txt": report.summary_text(value).encode(),
             "convergence_report.json": json_bytes(report.convergence_json(value)),
             "pareto_k_summary.json": json_bytes(report.pareto_k_json(value)),
+            "calibration_report.json": json_bytes(calibration.calibration_json(value, tables)),
             "policy.json": json_bytes(policy),
         }
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @market_asset(
     codec="tables",
-    code=["selection", "design", "fit", "diagnostics/residual_table"],
+    code=["selection", "design", "fit", "diagnostics", *STAN_PROGRAMS],
+    resources=["stan"],
     columns=table_columns("loo_summary"),
     dagster_type=tables_type("loo", "PSIS-LOO in total and by row"),
 )
@@ -33,14 +34,23 @@ def loo(
     design_matrix: ModelMatrix,
     model_frame: pd.DataFrame,
     config_data: DataSection,
+    config_priors: PriorsSlice,
+    config_fit: FitSection,
     config_diagnostics: DiagnosticsSection,
 ) -> Published:
-    """PSIS-LOO: expected log predictive density and Pareto k, in total (`loo_summary`) and by row (`loo_pointwise`)."""
+    """PSIS-LOO in total (`loo_summary`) and by row (`loo_pointwise`), influential rows scored again where the config
+    asks for it, and whether the predictive distributions are calibrated."""
     from dsam_assets.design.labels import row_labels
-    from dsam_assets.selection.evidence import loo_tables
+    from dsam_assets.design.model_design import model_design
+    from dsam_assets.fit.sample import mcmc_settings
+    from dsam_assets.selection.evidence import selection_tables
+    from dsam_assets.selection.reloo import refitter
 
     labels = row_labels(model_frame, config_data.date_var, design_matrix)
-    tables = loo_tables(posterior, design_matrix, labels, config_diagnostics)
+    design = model_design(design_matrix, config_priors)
+    positive_priors = config_fit.mcmc.parameterization.positive_priors
+    refit = refitter(mcmc_settings(config_fit), context.resources.stan, positive_priors=positive_priors)
+    tables = selection_tables(posterior, design_matrix, labels, config_diagnostics, design=design, refit=refit)
     summary = tables["loo_summary"].iloc[0]
     return Published(
         tables, {key: summary[key] for key in ("status", "elpd_loo", "p_loo", "max_pareto_k") if summary.notna()[key]}

@@ -42,27 +42,11 @@ ADVICE: Mapping[str, str] = {
         "Inspect the dates with high Pareto k in loo_pointwise: correct data errors, add what the model misses there, "
         "and compare models by time-series cross-validation (diagnostics.time_series_selection) when there are many."
     ),
-}
-
-NOT_COMPUTED_ADVICE: Mapping[str, str] = {
-    "sampler_rhat_max": (
-        "Sample at least two chains (fit.mcmc.chains) of enough draws, and look at the parameters named."
+    "calibration_loo_pit": (
+        "Look at calibration_ecdf and calibration_pit: intervals that are too narrow ask for a wider noise_sd prior or "
+        "for what the model misses; rows too often near the centre for a tighter noise_sd prior, or for events that "
+        "explain a few rows far out; a bias for a missing control, trend or level shift."
     ),
-}
-_NOT_COMPUTED = "Find out why the number is missing before using the results: not computed is not a pass."
-
-
-def advice_for(check_id: str, status: Status) -> str:
-    """What to do about this status; empty when there is nothing to do."""
-    if status in ("pass", "skipped"):
-        return ""
-    if status == "not_computed":
-        return NOT_COMPUTED_ADVICE.get(check_id, _NOT_COMPUTED)
-    return ADVICE[check_id]
-
-
-# To be merged into ADVICE and NOT_COMPUTED_ADVICE together with thresholds.PENDING_POSTFIT_CHECKS.
-PENDING_POSTFIT_ADVICE: Mapping[str, str] = {
     "resid_ljung_box_p": (
         "Add what the model misses over time (trend, seasonality, holidays, lagged media); until then its "
         "intervals are too narrow."
@@ -88,11 +72,31 @@ PENDING_POSTFIT_ADVICE: Mapping[str, str] = {
         "prior that says how large such an event can be."
     ),
 }
-PENDING_POSTFIT_NOT_COMPUTED_ADVICE: Mapping[str, str] = dict.fromkeys(
-    ("resid_ljung_box_p", "resid_acf_max"),
-    "Name the date column (data.date_var) and let the formula's group terms name the panel's units, so that each has "
-    "one row per date on a regular calendar.",
-)
+
+NOT_COMPUTED_ADVICE: Mapping[str, str] = {
+    "sampler_rhat_max": (
+        "Sample at least two chains (fit.mcmc.chains) of enough draws, and look at the parameters named."
+    ),
+    **dict.fromkeys(
+        ("resid_ljung_box_p", "resid_acf_max"),
+        "Name the date column (data.date_var) and let the formula's group terms name the panel's units, so that each "
+        "has one row per date on a regular calendar.",
+    ),
+    "calibration_loo_pit": (
+        "Calibration needs PSIS-LOO (diagnostics.model_selection.enabled) with few influential rows: set "
+        "diagnostics.model_selection.moment_match or reloo when there are many."
+    ),
+}
+_NOT_COMPUTED = "Find out why the number is missing before using the results: not computed is not a pass."
+
+
+def advice_for(check_id: str, status: Status) -> str:
+    """What to do about this status; empty when there is nothing to do."""
+    if status in ("pass", "skipped"):
+        return ""
+    if status == "not_computed":
+        return NOT_COMPUTED_ADVICE.get(check_id, _NOT_COMPUTED)
+    return ADVICE[check_id]
 
 
 # To be merged into ADVICE together with thresholds.PENDING_PRERUN_CHECKS.
@@ -127,20 +131,5 @@ PENDING_PRERUN_ADVICE: Mapping[str, str] = {
     "pre_week_gaps": (
         "Add the missing weeks, with zeros where nothing happened. Lags, adstock and residual correlations take rows "
         "as neighbours; data.na_action: omit drops rows, too."
-    ),
-}
-
-# To be merged into ADVICE and NOT_COMPUTED_ADVICE with thresholds.PENDING_CALIBRATION_CHECKS.
-PENDING_CALIBRATION_ADVICE: Mapping[str, str] = {
-    "calibration_loo_pit": (
-        "Look at calibration_ecdf and calibration_pit: intervals that are too narrow ask for a wider noise_sd prior or "
-        "for what the model misses; rows too often near the centre for a tighter noise_sd prior, or for events that "
-        "explain a few rows far out; a bias for a missing control, trend or level shift."
-    ),
-}
-PENDING_CALIBRATION_NOT_COMPUTED_ADVICE: Mapping[str, str] = {
-    "calibration_loo_pit": (
-        "Calibration needs PSIS-LOO (diagnostics.model_selection.enabled) with few influential rows: set "
-        "diagnostics.model_selection.moment_match or reloo when there are many."
     ),
 }

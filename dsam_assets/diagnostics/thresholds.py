@@ -9,6 +9,9 @@ The numbers are those of the specification's Diagnostics Gates page. Where it le
 - **strict** fails where publish warns. (The page says that strict's warn thresholds equal publish's fail thresholds,
   which would make strict the laxer mode.) Nothing is left between pass and fail, so warn equals fail.
 - **publish** counts a condition number above its fail threshold as a warning, as the page says.
+- Strict has no within-variation thresholds of its own, so publish's hold; leverage warns in every mode; calibration is
+  judged by the p-value of the simultaneous tests of `selection.calibration`. What "cannot fail" under explore fails
+  below −∞, which reads better than the page's "p < 0".
 - Pareto k has one pair of thresholds for all modes, and it comes from the config.
 - An optimiser that did not converge fails in every mode: what it returned is not the mode that it is taken for.
 """
@@ -66,6 +69,13 @@ CHECKS: Mapping[str, Check] = {
     "sampler_ebfmi_min": Check("g7", "P1", "important", "min_ebfmi"),
     "loo_pareto_k": Check("g6", "P1", "important", "max_pareto_k"),
     "optimiser_converged": Check("p1", "P1", "important", "best_start_converged"),
+    "calibration_loo_pit": Check("g5", "P1", "important", "uniformity_p_value"),
+    "resid_ljung_box_p": Check("p1", "P1", "important", "resid_lb_p"),
+    "resid_acf_max": Check("p1", "P1", "important", "resid_acf_max"),
+    "boundary_hit_fraction": Check("p1", "P1", "important", "boundary_hit_frac"),
+    "within_var_ratio": Check("p1", "P1", "important", "within_var_min_ratio"),
+    "pre_identifiability_baseline_media_corr": Check("p1", "P1", "important", "max_abs_corr"),
+    "loo_leverage_one": Check("g6", "P1", "important", "rows_with_leverage_one"),
 }
 
 # Saturated tree depth makes sampling slow, not wrong, so it belongs to g4 but does not decide convergence.
@@ -78,7 +88,7 @@ CONVERGENCE_CHECKS: tuple[str, ...] = (
 )
 SAMPLER_CHECKS: tuple[str, ...] = tuple(check_id for check_id in CHECKS if check_id.startswith("sampler_"))
 # What judges draws, and what judges a point estimate (1 when the best start converged, else 0).
-DRAWS_CHECKS: tuple[str, ...] = (*SAMPLER_CHECKS, "loo_pareto_k")
+DRAWS_CHECKS: tuple[str, ...] = (*SAMPLER_CHECKS, "loo_pareto_k", "calibration_loo_pit")
 POINT_CHECKS: tuple[str, ...] = ("optimiser_converged",)
 
 _ANY = Threshold("above", 0, 0)
@@ -98,6 +108,13 @@ _EXPLORE: Mapping[str, Threshold] = {
     "sampler_treedepth_frac": Threshold("above", 0, 0.05),
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.10),
     "optimiser_converged": _MUST_HOLD,
+    "calibration_loo_pit": Threshold("below", 0.05, -INF),
+    "resid_ljung_box_p": Threshold("below", 0.05, -INF),
+    "resid_acf_max": Threshold("above", 0.20, INF),
+    "boundary_hit_fraction": Threshold("above", 0.05, INF),
+    "within_var_ratio": Threshold("below", 0.10, -INF),
+    "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, INF),
+    "loo_leverage_one": _NEVER_FAILS,
 }
 _PUBLISH: Mapping[str, Threshold] = {
     "pre_response_finite": _ANY,
@@ -112,6 +129,13 @@ _PUBLISH: Mapping[str, Threshold] = {
     "sampler_treedepth_frac": Threshold("above", 0, 0.01),
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.20),
     "optimiser_converged": _MUST_HOLD,
+    "calibration_loo_pit": Threshold("below", 0.05, 0.001),
+    "resid_ljung_box_p": Threshold("below", 0.05, 0.01),
+    "resid_acf_max": Threshold("above", 0.20, 0.40),
+    "boundary_hit_fraction": Threshold("above", 0.05, 0.20),
+    "within_var_ratio": Threshold("below", 0.10, 0.05),
+    "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, 0.95),
+    "loo_leverage_one": _NEVER_FAILS,
 }
 _STRICT: Mapping[str, Threshold] = {
     "pre_response_finite": _ANY,
@@ -126,6 +150,13 @@ _STRICT: Mapping[str, Threshold] = {
     "sampler_treedepth_frac": _ANY,
     "sampler_ebfmi_min": Threshold("below", 0.30, 0.30),
     "optimiser_converged": _MUST_HOLD,
+    "calibration_loo_pit": Threshold("below", 0.05, 0.05),
+    "resid_ljung_box_p": Threshold("below", 0.10, 0.05),
+    "resid_acf_max": Threshold("above", 0.15, 0.30),
+    "boundary_hit_fraction": Threshold("above", 0.02, 0.10),
+    "within_var_ratio": Threshold("below", 0.10, 0.05),
+    "pre_identifiability_baseline_media_corr": Threshold("above", 0.70, 0.85),
+    "loo_leverage_one": _NEVER_FAILS,
 }
 
 THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
@@ -154,57 +185,6 @@ def describe(threshold: Threshold) -> str:
     if threshold.warn == threshold.fail:
         return "cannot warn or fail" if math.isinf(threshold.fail) else f"fail {fail}"
     return f"warn {warn}" if math.isinf(threshold.fail) else f"warn {warn}, fail {fail}"
-
-
-# To be merged into CHECKS and THRESHOLDS when an asset reports them. The numbers are the page's. Where it has none:
-# strict has no within-variation thresholds of its own, so publish's hold; leverage warns in every mode. What "cannot
-# fail" under explore fails below −∞, which reads better than the page's "p < 0".
-PENDING_POSTFIT_CHECKS: Mapping[str, Check] = {
-    "resid_ljung_box_p": Check("p1", "P1", "important", "resid_lb_p"),
-    "resid_acf_max": Check("p1", "P1", "important", "resid_acf_max"),
-    "boundary_hit_fraction": Check("p1", "P1", "important", "boundary_hit_frac"),
-    "within_var_ratio": Check("p1", "P1", "important", "within_var_min_ratio"),
-    "pre_identifiability_baseline_media_corr": Check("p1", "P1", "important", "max_abs_corr"),
-    "loo_leverage_one": Check("g6", "P1", "important", "rows_with_leverage_one"),
-}
-PENDING_POSTFIT_THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
-    "explore": {
-        "resid_ljung_box_p": Threshold("below", 0.05, -INF),
-        "resid_acf_max": Threshold("above", 0.20, INF),
-        "boundary_hit_fraction": Threshold("above", 0.05, INF),
-        "within_var_ratio": Threshold("below", 0.10, -INF),
-        "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, INF),
-        "loo_leverage_one": _NEVER_FAILS,
-    },
-    "publish": {
-        "resid_ljung_box_p": Threshold("below", 0.05, 0.01),
-        "resid_acf_max": Threshold("above", 0.20, 0.40),
-        "boundary_hit_fraction": Threshold("above", 0.05, 0.20),
-        "within_var_ratio": Threshold("below", 0.10, 0.05),
-        "pre_identifiability_baseline_media_corr": Threshold("above", 0.80, 0.95),
-        "loo_leverage_one": _NEVER_FAILS,
-    },
-    "strict": {
-        "resid_ljung_box_p": Threshold("below", 0.10, 0.05),
-        "resid_acf_max": Threshold("above", 0.15, 0.30),
-        "boundary_hit_fraction": Threshold("above", 0.02, 0.10),
-        "within_var_ratio": Threshold("below", 0.10, 0.05),
-        "pre_identifiability_baseline_media_corr": Threshold("above", 0.70, 0.85),
-        "loo_leverage_one": _NEVER_FAILS,
-    },
-}
-
-
-# g5, to be merged into CHECKS and THRESHOLDS when the verdict is wired to it. The number is the p-value of the
-# simultaneous tests of `selection.calibration`, whose level is the warning threshold; it cannot be below −∞.
-PENDING_CALIBRATION_CHECKS: Mapping[str, Check] = {
-    "calibration_loo_pit": Check("g5", "P1", "important", "uniformity_p_value"),
-}
-PENDING_CALIBRATION_THRESHOLDS: Mapping[PolicyMode, Mapping[str, Threshold]] = {
-    "explore": {"calibration_loo_pit": Threshold("below", 0.05, -INF)},
-    "publish": {"calibration_loo_pit": Threshold("below", 0.05, 0.001)},
-    "strict": {"calibration_loo_pit": Threshold("below", 0.05, 0.05)},
-}
 
 
 # To be merged into CHECKS and THRESHOLDS when assets report them.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from dsam_assets.diagnostics.calibration import calibration_gate
 from dsam_assets.diagnostics.gate_table import gates_from_frame
 from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
@@ -18,20 +20,34 @@ from dsam_assets.verdict import GateResult
 if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
 
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict as it is published: the report, and the evidence on calibration that its documents quote."""
+
+    report: DiagnosticsReport
+    loo: Mapping[str, pd.DataFrame]
+
+
 POINT = "a point estimate (fit.method: optimise) has no draws to judge"
 SAMPLED = "the posterior was sampled, not optimised"
 DISABLED = "diagnostics.enabled is false"
 
 
 def verdict_of_fit(
-    draws: Draws, pre_run_checks: pd.DataFrame, loo: Mapping[str, pd.DataFrame], section: Any
+    draws: Draws,
+    pre_run_checks: pd.DataFrame,
+    postfit_checks: pd.DataFrame,
+    loo: Mapping[str, pd.DataFrame],
+    section: Any,
 ) -> DiagnosticsReport:
     """Judge a fit.
 
     Args:
         draws: the posterior.
         pre_run_checks: the P0 rows, as stored.
-        loo: tables `loo_summary` and, when it was computed, `loo_pointwise`.
+        postfit_checks: the rows of `postfit.postfit_checks`, as stored.
+        loo: tables `loo_summary` and `calibration_summary` and, when it was computed, `loo_pointwise`.
         section: the config's `diagnostics` section.
 
     Returns:
@@ -42,12 +58,16 @@ def verdict_of_fit(
     rows: tuple[GateResult, ...]
     if not section.enabled:
         rows = _disabled(DRAWS_CHECKS if draws.is_point else POINT_CHECKS, section)
-    elif draws.is_point:
-        rows = (*gates_from_frame(pre_run_checks), optimiser_gate(draws, mode))
     else:
-        prefit = gates_from_frame(pre_run_checks)
-        rows = (*prefit, *sampler_gates(draws, mode), loo_gate(loo, section.model_selection))
+        around = (gates_from_frame(pre_run_checks), gates_from_frame(postfit_checks))
+        own = (optimiser_gate(draws, mode),) if draws.is_point else _sampled_gates(draws, loo, section)
+        rows = (*around[0], *own, *around[1])
     return build_report((*rows, *_inapplicable(draws)), mode, section.gating, section.enforce_publish_gate)
+
+
+def _sampled_gates(draws: Draws, loo: Mapping[str, pd.DataFrame], section: Any) -> tuple[GateResult, ...]:
+    mode = section.policy_mode
+    return (*sampler_gates(draws, mode), calibration_gate(loo, mode), loo_gate(loo, section.model_selection))
 
 
 def _inapplicable(draws: Draws) -> tuple[GateResult, ...]:

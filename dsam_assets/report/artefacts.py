@@ -118,6 +118,19 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "diagnostics_summary.txt", "diagnostics_report", "diagnostics_summary.txt", "diagnostics",
         "save_diagnostics_summary_txt",
     ),
+    *(
+        Artefact(f"{name}.csv", "postfit_checks", f"{name}.csv", "diagnostics", switch)
+        for name, switch in (
+            ("residual_diagnostics", None), ("boundary_hits", None), ("within_variation", None),
+            ("identifiability", None), ("high_leverage", None),
+            ("predictor_risk_register", "save_predictor_risk_register_csv"),
+        )
+    ),
+    Artefact("calibration_report.json", "diagnostics_report", "calibration_report.json", "diagnostics"),
+    *(
+        Artefact(f"calibration_{name}.csv", "loo", f"calibration_{name}.csv", "diagnostics")
+        for name in ("summary", "pit", "ecdf", "coverage")
+    ),
     Artefact("convergence_report.json", "diagnostics_report", "convergence_report.json", "diagnostics"),
     Artefact("pareto_k_summary.json", "diagnostics_report", "pareto_k_summary.json", "diagnostics"),
     Artefact("loo_summary.csv", "loo", "loo_summary.csv", "model_selection", "save_model_selection_csv"),
@@ -151,6 +164,8 @@ ASSET_STAGES: dict[str, Stage] = {
     "run_bundle": "interpretation",
     **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
     "posterior": "model_fit",
+    "loo": "model_selection",
+    "diagnostics_report": "diagnostics",
 }
 
 

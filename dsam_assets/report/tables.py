@@ -20,8 +20,11 @@ from dsam_assets.report.columns import (
     quantile_columns,
     text,
 )
+from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
+
+LOO_METHODS = ("psis", "moment_match", "exact")
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -303,6 +306,7 @@ TABLES: dict[str, Table] = {
                 text("k_band", "good, ok, bad, very_bad or not_computed"),
                 Column("influential", "flag", "true/false", "k above the warning threshold, or not computed"),
                 Column("top_n", "flag", "true/false", "among the largest k"),
+                Column("method", "text", "text", "how it was scored", required=False, one_of=LOO_METHODS),
             ),
         ),
         Table(
@@ -320,8 +324,6 @@ TABLES: dict[str, Table] = {
                 text("subject", "what the number is about"),
                 text("message", "one sentence"),
                 text("advice", "what to do about it"),
-                text("waived", "failure that somebody answers for: by whom, until when and why; may be empty"),
-                text("waived_until", "last day of the waiver; may be empty"),
             ),
             unique=("check_id",),
         ),
@@ -364,5 +366,6 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
-TABLES |= {table.name: table for table in SELECTION_TABLES}
+TABLES |= {table.name: table for table in (*SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
+TABLES["postfit_checks"] = Table("postfit_checks", "one check after the fit", TABLES["diagnostics_report"].columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 20_000
 SAMPLED_ROWS = 5_000
 _BLOCK_BYTES = 64 * 2**20
+# How a row was scored; the values of `LooResult.method`.
+PSIS, MOMENT_MATCH, EXACT = "psis", "moment_match", "exact"
 # Upper limit of each Pareto-k band; the limit belongs to the band.
 K_BANDS: tuple[tuple[str, float], ...] = (("good", 0.5), ("ok", 0.7), ("bad", 1.0), ("very_bad", float("inf")))
 
@@ -38,13 +40,17 @@ class LooResult:
             so that log and identity models of one KPI can be compared; equal to elpd_loo for an identity response.
         n_rows, n_scored, n_draws: rows of the model, rows scored, draws used.
         r_eff: relative efficiency of the draws that set the length of the smoothed tail.
-        pareto_k, elpd_pointwise, p_loo_pointwise: shape (n_scored,); NaN where the log likelihood is not finite.
+        pareto_k, elpd_pointwise, p_loo_pointwise: shape (n_scored,); NaN where the log likelihood is not finite. Of a
+            row that was refitted exactly k is 0: nothing was reweighted.
+        pit: leave-one-out probability integral transform, P(new y_i ≤ y_i | the other rows), shape (n_scored,).
+        method: how each row was scored, `psis`, `moment_match` or `exact`, shape (n_scored,).
         scored: positions of the scored rows in the model matrix, ascending.
         all_rows: position in the data frame of every row of the model matrix, shape (n_rows,).
         response_scale: scale of the model's response.
         scale: the scale of elpd_loo and of the pointwise arrays.
         pareto_k_warn: the threshold above which a row counts as influential.
         warnings: sentences for the reader.
+        notes: those of them about rows that were scored again.
     """
 
     elpd_loo: float
@@ -61,11 +67,14 @@ class LooResult:
     pareto_k: FloatArray
     elpd_pointwise: FloatArray
     p_loo_pointwise: FloatArray
+    pit: FloatArray
+    method: NDArray[np.str_]
     scored: NDArray[np.int64]
     all_rows: NDArray[np.int64]
     response_scale: ResponseScale
     pareto_k_warn: float
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     scale: Literal["model"] = "model"
 
     @property
@@ -105,8 +114,8 @@ def psis_loo(
     size = joint.noise_sd.size
     r_eff = _relative_efficiency(draws, size) if r_eff is None else r_eff
     scored = _scored_rows(len(matrix.response), max_rows, sampled_rows, seed)
-    elpd, p_loo, k = _score(joint, matrix, scored, tail_length(size, r_eff))
-    return _result(elpd, p_loo, k, matrix, scored, size, r_eff, pareto_k_warn)
+    rows = _score(joint, matrix, scored, tail_length(size, r_eff))
+    return _result(rows, matrix, scored, size, r_eff, pareto_k_warn)
 
 
 def log_likelihood(joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.int64]) -> FloatArray:
@@ -114,32 +123,85 @@ def log_likelihood(joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.int6
 
     That of a hierarchical model is given the groups' deviations.
     """
+    return _log_density(standardised(joint, matrix, rows), joint.noise_sd)
+
+
+def standardised(joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.int64]) -> FloatArray:
+    """(y − μ)/σ of the given rows under each draw, shape (rows, draws), model scale."""
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw with noise_sd 0 gives NaN, which the gate reports
-        noise_sd = joint.noise_sd
-        z = (matrix.response[rows, np.newaxis] - predictor(joint, matrix, rows)) / noise_sd
+        z = (matrix.response[rows, np.newaxis] - predictor(joint, matrix, rows)) / joint.noise_sd
+    return np.asarray(z, dtype=np.float64)
+
+
+def _log_density(z: FloatArray, noise_sd: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(-0.5 * z * z - np.log(noise_sd) - 0.5 * np.log(2 * np.pi), dtype=np.float64)
 
 
-def _score(
-    joint: JointDraws, matrix: ModelMatrix, scored: NDArray[np.int64], tail: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pointwise (elpd, p_loo, Pareto k) of the scored rows."""
+@dataclass(frozen=True)
+class RowScores:
+    """Scores of some rows, arrays of shape (rows,): as the attributes of `LooResult` with the same names."""
+
+    elpd: FloatArray
+    p_loo: FloatArray
+    pareto_k: FloatArray
+    pit: FloatArray
+    method: NDArray[np.str_]
+
+
+def _score(joint: JointDraws, matrix: ModelMatrix, scored: NDArray[np.int64], tail: int) -> RowScores:
+    """Scores of the given rows by PSIS. With the normalised weights w of a row, PIT = Σ w Φ((y − μ)/σ): the predictive
+    distribution function of each draw itself, without simulating from it."""
+    from scipy.special import ndtr
+
     parts = []
     draws = joint.noise_sd.size
     size = _block_rows(draws, tail)
     for start in range(0, len(scored), size):
         rows = scored[start : start + size]
-        density = log_likelihood(joint, matrix, rows)
+        z = standardised(joint, matrix, rows)
+        density = _log_density(z, joint.noise_sd)
         weights, k = psis(-density, tail)
         elpd = logsumexp(weights + density)
-        parts.append(np.stack([elpd, logsumexp(density) - np.log(draws) - elpd, k]))
-    elpd, p_loo, k = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
-    return elpd, p_loo, k
+        pit = np.clip(np.einsum("rs,rs->r", np.exp(weights), ndtr(z)), 0.0, 1.0)
+        parts.append(np.stack([elpd, logsumexp(density) - np.log(draws) - elpd, k, pit]))
+    elpd, p_loo, k, pit = np.concatenate(parts, axis=1) if parts else np.empty((4, 0))
+    return RowScores(elpd, p_loo, k, pit, np.full(len(scored), PSIS, dtype="<U12"))
+
+
+def rescored(
+    result: LooResult, matrix: ModelMatrix, positions: NDArray[np.int64], scores: RowScores, note: str = ""
+) -> LooResult:
+    """The result with better scores for some rows.
+
+    Args:
+        result: of `psis_loo`, or already rescored.
+        matrix: the model matrix that it is of.
+        positions: which scored rows, as positions in `result.scored`.
+        scores: theirs.
+        note: a sentence for the reader.
+    """
+
+    def merged[T: np.generic](old: NDArray[T], new: NDArray[T]) -> NDArray[T]:
+        copy = old.copy()
+        copy[positions] = new
+        return copy
+
+    rows = RowScores(
+        merged(result.elpd_pointwise, scores.elpd),
+        merged(result.p_loo_pointwise, scores.p_loo),
+        merged(result.pareto_k, scores.pareto_k),
+        merged(result.pit, scores.pit),
+        merged(result.method, scores.method),
+    )
+    notes = (*result.notes, *((note,) if note else ()))
+    made = _result(rows, matrix, result.scored, result.n_draws, result.r_eff, result.pareto_k_warn)
+    return replace(made, notes=notes, warnings=(*made.warnings, *notes))
 
 
 def _block_rows(n_draws: int, tail: int) -> int:
-    """Rows per block: about six arrays of draws and two of tail × grid are alive at once."""
-    per_row = 8 * (6 * n_draws + 2 * tail * (30 + int(np.sqrt(tail))))
+    """Rows per block: about eight arrays of draws and two of tail × grid are alive at once."""
+    per_row = 8 * (8 * n_draws + 2 * tail * (30 + int(np.sqrt(tail))))
     return max(1, _BLOCK_BYTES // per_row)
 
 
@@ -157,23 +219,21 @@ def _relative_efficiency(draws: Draws, n_draws: int) -> float:
 
 
 def _result(
-    elpd: FloatArray,
-    p_loo: FloatArray,
-    k: FloatArray,
+    scores: RowScores,
     matrix: ModelMatrix,
     scored: NDArray[np.int64],
     n_draws: int,
     r_eff: float,
     pareto_k_warn: float,
 ) -> LooResult:
-    n_rows = len(matrix.response)
+    n_rows, elpd = len(matrix.response), scores.elpd
     log_kpi = matrix.response if matrix.response_scale == "log" else np.zeros(n_rows)
     total, se_sub = _total(elpd, n_rows), _subsampling_error(elpd, n_rows)
     return LooResult(
         elpd_loo=total,
         se_elpd_loo=_standard_error(elpd, n_rows, se_sub),
         se_subsampling=se_sub,
-        p_loo=_total(p_loo, n_rows),
+        p_loo=_total(scores.p_loo, n_rows),
         looic=-2 * total,
         kpi_elpd_loo=total - float(log_kpi.sum()),
         # The Jacobian is known for every row, so sampling rows adds no error to it.
@@ -182,14 +242,16 @@ def _result(
         n_scored=len(scored),
         n_draws=n_draws,
         r_eff=r_eff,
-        pareto_k=k,
+        pareto_k=scores.pareto_k,
         elpd_pointwise=elpd,
-        p_loo_pointwise=p_loo,
+        p_loo_pointwise=scores.p_loo,
+        pit=scores.pit,
+        method=scores.method,
         scored=scored,
         all_rows=np.asarray(matrix.rows, dtype=np.int64),
         response_scale=matrix.response_scale,
         pareto_k_warn=pareto_k_warn,
-        warnings=_warnings(k, n_rows, n_draws, pareto_k_warn),
+        warnings=_warnings(scores.pareto_k, n_rows, n_draws, pareto_k_warn),
     )
 
 

@@ -73,11 +73,13 @@ def loo_pointwise_frame(result: LooResult, *, top_n: int, labels: pd.DataFrame |
 
     Returns:
         Columns row (position in the data frame), those of `labels`, elpd_loo and p_loo (model scale), pareto_k, k_band,
-        influential (k above the warning threshold, or not computed), top_n.
+        influential (k above the warning threshold, or not computed), top_n; and where rows were scored again, method:
+        psis, moment_match or exact.
     """
     k = result.pareto_k
     table = labelled(result.all_rows, labels).iloc[result.scored].reset_index(drop=True)
     worst = np.argsort(-np.nan_to_num(k, nan=np.inf, posinf=np.inf), kind="stable")[:top_n]
+    method = {"method": result.method} if result.notes else {}
     return table.assign(
         elpd_loo=result.elpd_pointwise,
         p_loo=result.p_loo_pointwise,
@@ -85,4 +87,5 @@ def loo_pointwise_frame(result: LooResult, *, top_n: int, labels: pd.DataFrame |
         k_band=k_band(k),
         influential=(k > result.pareto_k_warn) | np.isnan(k),
         top_n=np.isin(np.arange(len(k)), worst),
+        **method,
     )

@@ -76,7 +76,7 @@ def test_a_healthy_run_is_final_or_says_why_not(first_run, project) -> None:
     manifest = json.loads((first_run.folder / "run_manifest.json").read_text())
     assert manifest["verdict"]["converged"] is True
     checks = {check.check_name: check for check in first_run.result.get_asset_check_evaluations()}
-    assert len(checks) == 13
+    assert len(checks) == 20
     assert checks["optimiser_converged"].metadata["status"].value == "skipped"
     assert checks["sampler_rhat_max"].passed
 

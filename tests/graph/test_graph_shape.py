@@ -49,19 +49,25 @@ EDGES = {
     "observed": {"design_matrix", "model_frame", "config/data"},
     "residuals": {"posterior", "design_matrix", "model_frame", "config/data"},
     "chain_diagnostics": {"posterior"},
-    "loo": {"posterior", "design_matrix", "model_frame", "config/data", "config/diagnostics"},
+    "loo": {
+        "posterior", "design_matrix", "model_frame", "config/data", "config/priors", "config/fit", "config/diagnostics",
+    },
+    "postfit_checks": {
+        "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "config/data",
+        "config/diagnostics",
+    },
     "tscv": {
         "model_frame", "holiday_features", "pooling_map", "config/formula", "config/data", "config/priors",
         "config/fit", "config/diagnostics",
     },
-    "diagnostics_report": {"posterior", "pre_run_checks", "loo", "config/diagnostics"},
+    "diagnostics_report": {"posterior", "pre_run_checks", "postfit_checks", "loo", "config/diagnostics"},
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
-        "posterior_summary", "fitted", "observed", "residuals", "chain_diagnostics", "loo", "tscv",
+        "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
         "diagnostics_report", "allocation",
     },
 }  # fmt: skip
@@ -75,7 +81,7 @@ GROUPS = {
     },
     "20_model_fit": {"posterior", "fit_metrics"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
-    "40_diagnostics": {"residuals", "chain_diagnostics", "diagnostics_report"},
+    "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report"},
     "50_model_selection": {"loo", "tscv"},
     "60_optimisation": {"allocation"},
     "80_interpretation": {"run_bundle"},

@@ -20,11 +20,11 @@ ALWAYS_LOOKED_AT = {
 }
 SLICES = {f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "report")}
 BELOW_POSTERIOR = {
-    "fit_metrics", "posterior_summary", "fitted", "residuals", "chain_diagnostics", "loo", "diagnostics_report",
-    "allocation", "run_bundle",
+    "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
+    "diagnostics_report", "allocation", "run_bundle",
 }  # fmt: skip
 READS_THE_FRAME = {
-    "transform_sensitivity", "tscv",
+    "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "allocation", "run_bundle",
 }  # fmt: skip
@@ -32,7 +32,7 @@ READS_THE_FRAME = {
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 33
+    assert len(first_run.assets("computed")) == 34
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -43,7 +43,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 26
+    assert len(run.assets("reused")) == 27
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30

@@ -120,14 +120,12 @@ page.loads(
 )
 
 page = new_page("Diagnostics Gates")
-page.later(
+page.loads(
     "diagnostics:\n  identifiability:\n    enabled: true\n    media_terms: [m_tv, m_search, m_social]\n"
     '    baseline_terms: [trend, seasonality]\n    baseline_regex: ["^h_", "^sin", "^cos"]\n'
     "    abs_corr_warn: 0.80\n    abs_corr_fail: 0.95\n",
-    *(
-        f"diagnostics.identifiability.{key}"
-        for key in ("enabled", "media_terms", "baseline_terms", "baseline_regex", "abs_corr_warn", "abs_corr_fail")
-    ),
+    diagnostics__identifiability__media_terms=("m_tv", "m_search", "m_social"),
+    diagnostics__identifiability__abs_corr_fail=0.95,
 )
 page.loads(IDENT % "enabled: false", diagnostics__identifiability__enabled=False)
 for _mode in ("explore", "publish", "strict"):

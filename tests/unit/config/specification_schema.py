@@ -352,10 +352,10 @@ page.refuses(LOO % "max_draws: 0", "diagnostics.model_selection.max_draws must b
 page.refuses(LOO % "pareto_k_warn: 1.5", "diagnostics.model_selection.pareto_k_warn")
 page.refuses(LOO % "pareto_k_fail: 0.7", "diagnostics.model_selection.pareto_k_fail")
 page.refuses(LOO % "top_n: -1", "diagnostics.model_selection.top_n must be at least 0")
-page.later(
+page.loads(
     LOO % "moment_match: true, reloo: true",
-    "diagnostics.model_selection.moment_match",
-    "diagnostics.model_selection.reloo",
+    diagnostics__model_selection__moment_match=True,
+    diagnostics__model_selection__reloo=True,
 )
 FOLDS = "diagnostics: {time_series_selection: {%s}}\n"
 page.loads(

@@ -31,16 +31,7 @@ MISSING = {
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
-    "diagnostics.model_selection.moment_match": [HEAD + "diagnostics: {model_selection: {moment_match: true}}"],
-    "diagnostics.model_selection.reloo": [HEAD + "diagnostics: {model_selection: {reloo: true}}"],
     "diagnostics.time_series_selection.save_png": [HEAD + "diagnostics: {time_series_selection: {save_png: true}}"],
-    "diagnostics.identifiability.enabled": [HEAD + "diagnostics: {identifiability: {enabled: true}}"],
-    "diagnostics.identifiability.media_terms": [
-        HEAD + "diagnostics: {identifiability: {media_terms: [a]}}",
-        HEAD + "diagnostics: {identifiability: {media_terms: []}}",
-    ],
-    "diagnostics.identifiability.baseline_regex": [HEAD + "diagnostics: {identifiability: {baseline_regex: [a, b]}}"],
-    "diagnostics.identifiability.abs_corr_warn": [HEAD + "diagnostics: {identifiability: {abs_corr_warn: 0.8}}"],
     "outputs.decomp_top_n": [HEAD + "outputs: {decomp_top_n: 8}"],
     **{
         f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
@@ -48,7 +39,6 @@ MISSING = {
             "save_allocator_png",
             "save_decomp_csv",
             "save_decomp_png",
-            "save_predictor_risk_register_csv",
             "save_fit_png",
             "save_diagnostics_png",
         )

@@ -60,8 +60,32 @@ CONTRACT: list[tuple[str, PolicyMode, float, float | None, str]] = [
     ("optimiser_converged", "explore", 1, 1, "fail"),
     ("optimiser_converged", "publish", 1, 1, "fail"),
     ("optimiser_converged", "strict", 1, 1, "fail"),
+    ("resid_ljung_box_p", "explore", 0.05, None, "warn"),
+    ("resid_ljung_box_p", "publish", 0.05, 0.01, "fail"),
+    ("resid_ljung_box_p", "strict", 0.10, 0.05, "fail"),
+    ("resid_acf_max", "explore", 0.20, None, "warn"),
+    ("resid_acf_max", "publish", 0.20, 0.40, "fail"),
+    ("resid_acf_max", "strict", 0.15, 0.30, "fail"),
+    ("boundary_hit_fraction", "explore", 0.05, None, "warn"),
+    ("boundary_hit_fraction", "publish", 0.05, 0.20, "fail"),
+    ("boundary_hit_fraction", "strict", 0.02, 0.10, "fail"),
+    ("within_var_ratio", "explore", 0.10, None, "warn"),
+    ("within_var_ratio", "publish", 0.10, 0.05, "fail"),
+    ("within_var_ratio", "strict", 0.10, 0.05, "fail"),
+    ("pre_identifiability_baseline_media_corr", "explore", 0.80, None, "warn"),
+    ("pre_identifiability_baseline_media_corr", "publish", 0.80, 0.95, "fail"),
+    ("pre_identifiability_baseline_media_corr", "strict", 0.70, 0.85, "fail"),
+    ("loo_leverage_one", "explore", 0, None, "warn"),
+    ("loo_leverage_one", "publish", 0, None, "warn"),
+    ("loo_leverage_one", "strict", 0, None, "warn"),
+    ("calibration_loo_pit", "explore", 0.05, None, "warn"),
+    ("calibration_loo_pit", "publish", 0.05, 0.001, "fail"),
+    ("calibration_loo_pit", "strict", 0.05, 0.05, "fail"),
 ]
-LOWER_IS_WORSE = {"sampler_ess_bulk_min", "sampler_ess_tail_min", "sampler_ebfmi_min", "optimiser_converged"}
+LOWER_IS_WORSE = {
+    "sampler_ess_bulk_min", "sampler_ess_tail_min", "sampler_ebfmi_min", "optimiser_converged", "resid_ljung_box_p",
+    "within_var_ratio", "calibration_loo_pit",
+}  # fmt: skip
 
 
 def test_contract_covers_every_check_in_every_mode() -> None:
@@ -81,7 +105,8 @@ def test_both_sides_of_each_threshold(
     assert judge(warn, threshold) == "pass"
     assert judge(float(np.nextafter(warn, worse)), threshold) == (beyond if fail == warn else "warn")
     if fail is None:
-        assert judge(1e300, threshold) == "warn"
+        assert judge(0.0 if check in LOWER_IS_WORSE else 1e300, threshold) == "warn"
+        assert "fail" not in describe(threshold)
     else:
         assert judge(fail, threshold) == ("pass" if fail == warn else "warn")
         assert judge(float(np.nextafter(fail, worse)), threshold) == beyond
@@ -109,7 +134,11 @@ def test_rule_as_text(threshold: Threshold, text: str) -> None:
 
 
 def test_gate_numbers() -> None:
-    gates = {check: CHECKS[check].gate for check in CHECKS if check.startswith(("sampler", "loo", "optimiser"))}
+    gates = {
+        check: CHECKS[check].gate
+        for check in CHECKS
+        if check.startswith(("sampler", "loo", "calibration", "optimiser"))
+    }
     assert gates == {
         "sampler_rhat_max": "g2",
         "sampler_ess_bulk_min": "g3",
@@ -117,6 +146,8 @@ def test_gate_numbers() -> None:
         "sampler_divergences": "g4",
         "sampler_treedepth_frac": "g4",
         "loo_pareto_k": "g6",
+        "loo_leverage_one": "g6",
+        "calibration_loo_pit": "g5",
         "sampler_ebfmi_min": "g7",
         "optimiser_converged": "p1",
     }

@@ -12,6 +12,7 @@ from dsam_assets.design.checks import DesignChecks
 from dsam_assets.diagnostics.gate_table import gate_frame
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport
+from dsam_assets.diagnostics.rows import judged as judge_row
 from dsam_assets.diagnostics.thresholds import CHECKS, DRAWS_CHECKS
 from dsam_assets.diagnostics.verdicts import POINT, SAMPLED, verdict_of_fit
 from dsam_assets.fit.draws import Draws
@@ -21,13 +22,28 @@ Make = Callable[..., Draws]
 PREFIT = [name for name, check in CHECKS.items() if check.phase == "P0"]
 
 
+POSTFIT = (
+    "resid_ljung_box_p", "resid_acf_max", "boundary_hit_fraction", "within_var_ratio",
+    "pre_identifiability_baseline_media_corr", "loo_leverage_one",
+)  # fmt: skip
+LOWER_IS_WORSE = {"resid_ljung_box_p", "within_var_ratio"}
+CALIBRATED = {
+    "status": "ok", "reason": "", "diagnosis": "well-calibrated", "meaning": "intervals hold what they say",
+    "p_value": 0.6, "largest_ecdf_difference": 0.02, "largest_coverage_error": 0.02, "n_rows": 100, "n_scored": 100,
+}  # fmt: skip
+
+
 def judged(draws: Draws, *, enabled: bool = True) -> DiagnosticsReport:
     section = DiagnosticsSection.model_validate({"enabled": enabled})
     checks = gate_frame(prefit_gates(DesignChecks("kpi", 100, 3, 0, (), (), (), 3, (), 12.0), "publish"))
     pointwise = pd.DataFrame({"pareto_k": [0.1, 0.2]})
     summary = skipped_summary("a point") if draws.is_point else pd.DataFrame({"n_rows": [2], "reason": [""]})
+    calibrated = pd.DataFrame([CALIBRATED])
     loo = {"loo_summary": summary} if draws.is_point else {"loo_summary": summary, "loo_pointwise": pointwise}
-    return verdict_of_fit(draws, checks, loo, section)
+    postfit = gate_frame(
+        [judge_row(name, 1.0 if name in LOWER_IS_WORSE else 0.0, "publish", "all", "") for name in POSTFIT]
+    )
+    return verdict_of_fit(draws, checks, postfit, {**loo, "calibration_summary": calibrated}, section)
 
 
 def statuses(report: DiagnosticsReport) -> dict[str, str]:
@@ -46,6 +62,7 @@ def test_a_point_is_judged_by_its_optimiser_alone(make_point: Make, converged: i
     report = judged(make_point(converged))
     expected = {
         **dict.fromkeys(PREFIT, "pass"),
+        **dict.fromkeys(POSTFIT, "pass"),
         **dict.fromkeys(DRAWS_CHECKS, "skipped"),
         "optimiser_converged": status,
     }

@@ -22,6 +22,7 @@ from dsam_assets.design.build import BuiltMatrix
 from dsam_assets.design.groups import GroupTerm
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics.report import build_report
+from dsam_assets.diagnostics.verdicts import Verdict
 from dsam_assets.fit.container import model_container
 from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.fit.model import FitResult
@@ -107,7 +108,7 @@ VALUES: dict[str, Any] = {
     "text": {"a.txt": "line\nü\n", "b.txt": ""},
     "matrix": BuiltMatrix(matrix()),
     "draws": FitResult(draws()),
-    "report": build_report([row(1.5, "fail")], "publish", "strict", True),
+    "report": Verdict(build_report([row(1.5, "fail")], "publish", "strict", True), {}),
     "slice": config_slices(config())["fit"],
     "allocation": BudgetPlan({"budget_allocation": frame()[["term", "value"]].head(2)}, "final", "pass", ()),
 }
@@ -133,7 +134,11 @@ def test_netcdf_bytes_do_not_depend_on_the_clock() -> None:
 
 
 def test_a_decoded_value_encodes_to_the_same_bytes() -> None:
-    again = {"matrix": BuiltMatrix, "draws": FitResult}  # what is read back of these is their main part
+    again = {
+        "matrix": BuiltMatrix,
+        "draws": FitResult,
+        "report": lambda value: Verdict(value, {}),
+    }  # what is read back of these is their main part
     for codec in ("table", "tables", "json", "text", "matrix", "draws", "report"):
         files = CODECS[codec].encode("thing", VALUES[codec])
         back = round_trip(codec, VALUES[codec])
@@ -251,14 +256,14 @@ def test_the_model_file_holds_draws_design_and_config() -> None:
 @pytest.mark.parametrize("value", [1.5, math.inf, None])
 def test_a_report_comes_back(value: float | None) -> None:
     report = build_report([row(value, "fail" if value else "not_computed")], "strict", "off", True)
-    assert round_trip("report", report, "diagnostics_report") == report
+    assert round_trip("report", Verdict(report, {}), "diagnostics_report") == report
 
 
 def test_a_report_has_its_table_text_and_documents() -> None:
     files = CODECS["report"].encode("diagnostics_report", VALUES["report"])
     assert set(files) == {
         "diagnostics_report.parquet", "diagnostics_report.csv", "diagnostics_summary.txt", "convergence_report.json",
-        "pareto_k_summary.json", "policy.json",
+        "pareto_k_summary.json", "calibration_report.json", "policy.json",
     }  # fmt: skip
 
 

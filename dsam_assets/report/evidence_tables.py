@@ -1,0 +1,211 @@
+"""Schemas of the tables of evidence on a fit: residuals, boundaries, identifiability, leverage, risk, calibration."""
+
+from __future__ import annotations
+
+from dsam_assets.report.columns import DATE, GROUP, PARAMETER, ROW, STATUS, TERM, count, number, text
+from dsam_assets.tables import Column, Table
+
+POSTFIT_TABLES: tuple[Table, ...] = (
+    Table(
+        "residual_diagnostics",
+        "one panel unit at one lag (one row without a lag for a unit without autocorrelations)",
+        (
+            text("group", "panel unit, or all"),
+            Column("state", "text", "text", "whether it was tested", one_of=("ok", "too_short", "not_computed")),
+            text("note", "why it was not; may be empty"),
+            count("n", "rows of the unit"),
+            count("lag", "steps of the calendar (weeks, for weekly data)", nullable=True),
+            count("pairs", "pairs of rows so far apart", nullable=True),
+            number("acf", "correlation", "of the residuals, averaged over draws; judged", nullable=True),
+            number("acf_of_mean", "correlation", "of the residuals of the posterior mean", nullable=True),
+            number("band", "correlation", "95 % of white noise lies within ± this", nullable=True, at_least=0),
+            number("lb_stat", "chi-square", "Ljung–Box statistic up to this lag", nullable=True, at_least=0),
+            count("lb_df", "its degrees of freedom: lags with enough pairs", nullable=True),
+            number("lb_p", "probability", "its p-value", nullable=True, at_least=0, at_most=1),
+            number(
+                "lb_p_holm",
+                "probability",
+                "Holm's p-value over units, at the judged lag",
+                nullable=True,
+                at_least=0,
+                at_most=1,
+            ),
+        ),
+        unique=("group", "lag"),
+    ),
+    Table(
+        "boundary_hits",
+        "one finite boundary",
+        (
+            PARAMETER,
+            Column("side", "text", "text", "side of the boundary", one_of=("lower", "upper")),
+            number("bound", "data units, model scale", "the boundary"),
+            number(
+                "tolerance",
+                "data units, model scale",
+                "what counts as next to it: 0.3 posterior sd",
+                nullable=True,
+                at_least=0,
+            ),
+            number(
+                "hit_frac",
+                "share",
+                "share of draws next to it; missing for a point",
+                nullable=True,
+                at_least=0,
+                at_most=1,
+            ),
+            Column("structural", "flag", "true/false", "zero of a standard deviation: shown, not judged"),
+            Column("status", "text", "text", "the judgement", one_of=STATUS),
+            text("note", "why there is no share; may be empty"),
+        ),
+        unique=("parameter", "side"),
+    ),
+    Table(
+        "within_variation",
+        "one predictor under one grouping key",
+        (
+            TERM,
+            text("grouping", "grouping key, as the formula writes it"),
+            count("groups", "groups"),
+            number("within_var", "squared data units", "variance around the group means", at_least=0),
+            number("total_var", "squared data units", "variance", at_least=0),
+            number("ratio", "share", "within_var / total_var; missing for a constant", nullable=True, at_least=0),
+            Column("status", "text", "text", "the judgement", one_of=STATUS),
+            text("note", "why there is no ratio; may be empty"),
+        ),
+        unique=("term", "grouping"),
+    ),
+    Table(
+        "identifiability",
+        "one media and one baseline column",
+        (
+            text("media", "media term"),
+            text("baseline", "baseline term"),
+            number("correlation", "correlation", "over the modelled rows", nullable=True, at_least=-1, at_most=1),
+            number("abs_correlation", "correlation", "its size", nullable=True, at_least=0, at_most=1),
+            Column("status", "text", "text", "the judgement", one_of=STATUS),
+        ),
+        unique=("media", "baseline"),
+    ),
+    Table(
+        "high_leverage",
+        "one modelled row that columns of its own explain",
+        (
+            ROW,
+            DATE,
+            GROUP,
+            number("leverage", "share", "diagonal of the hat matrix of the population's design", at_least=0),
+            text("columns", "columns that are there for this row alone, separated by ;"),
+        ),
+    ),
+    Table(
+        "predictor_risk_register",
+        "one predictor of the population, the riskiest first",
+        (
+            Column("rank", "integer", "position", "1 is the riskiest", at_least=1),
+            TERM,
+            Column("risk", "text", "text", "worst of its flags", one_of=("low", "medium", "high")),
+            count("high_flags", "numbers beyond their second limit"),
+            count("medium_flags", "numbers beyond their first limit only"),
+            number("vif", "ratio", "variance inflation factor", nullable=True),
+            number(
+                "abs_corr_baseline",
+                "correlation",
+                "largest with a baseline term; media only",
+                nullable=True,
+                at_least=0,
+                at_most=1,
+            ),
+            number(
+                "boundary_hit_frac",
+                "share",
+                "largest share of draws next to a boundary",
+                nullable=True,
+                at_least=0,
+                at_most=1,
+            ),
+            number(
+                "within_var_ratio", "share", "smallest share of its variance within groups", nullable=True, at_least=0
+            ),
+            number(
+                "lag1_correlation",
+                "correlation",
+                "with the step of the calendar before",
+                nullable=True,
+                at_least=-1,
+                at_most=1,
+            ),
+            number(
+                "sign_probability",
+                "probability",
+                "of the more frequent sign; missing where a boundary fixes it",
+                nullable=True,
+                at_least=0,
+                at_most=1,
+            ),
+            number("sd_of_prior_sd", "ratio", "posterior sd / prior sd", nullable=True, at_least=0),
+            text("reasons", "what its flags mean, separated by ;"),
+        ),
+        unique=("term",),
+    ),
+)
+
+CALIBRATION_TABLES: tuple[Table, ...] = (
+    Table(
+        "calibration_summary",
+        "the fit",
+        (
+            Column("status", "text", "text", "whether it was computed", one_of=("ok", "not_computed")),
+            text("reason", "why it was not", nullable=True),
+            text("method", "how PIT values were computed", nullable=True),
+            text("diagnosis", "finding in a word", nullable=True),
+            text("meaning", "finding in a sentence", nullable=True),
+            number("p_value", "probability", "twice the smaller of the two", nullable=True),
+            number("p_value_ecdf", "probability", "of the PIT distribution", nullable=True),
+            number("p_value_coverage", "probability", "of interval coverage", nullable=True),
+            number("level", "probability", "of each simultaneous band", nullable=True),
+            number("largest_ecdf_difference", "share", "from uniform", nullable=True),
+            number("largest_coverage_error", "share", "observed against level", nullable=True),
+            number("pit_mean", "share", "mean PIT", nullable=True),
+            number("shift", "standard errors", "of the mean PIT", nullable=True),
+            number("spread", "standard errors", "of the mean squared distance from 1/2", nullable=True),
+            count("n_rows", "modelled rows", nullable=True),
+            count("n_scored", "rows scored", nullable=True),
+            count("n_unreliable", "scored rows with k > 0.7", nullable=True),
+        ),
+    ),
+    Table(
+        "calibration_pit",
+        "one scored row",
+        (
+            ROW,
+            DATE,
+            GROUP,
+            number("pit", "share", "P(new response <= observed | other rows)", at_least=0, at_most=1),
+            Column("reliable", "flag", "true/false", "Pareto k at most 0.7"),
+        ),
+    ),
+    Table(
+        "calibration_ecdf",
+        "one point",
+        (
+            number("x", "share", "PIT value"),
+            number("ecdf_difference", "share", "ECDF minus x"),
+            number("lower", "share", "lower end of the simultaneous band"),
+            number("upper", "share", "upper end of the simultaneous band"),
+            Column("outside", "flag", "true/false", "outside the band"),
+        ),
+    ),
+    Table(
+        "calibration_coverage",
+        "one central interval",
+        (
+            number("level", "share", "nominal coverage"),
+            number("observed", "share", "rows inside"),
+            number("lower", "share", "lower end of the simultaneous band"),
+            number("upper", "share", "upper end of the simultaneous band"),
+            Column("outside", "flag", "true/false", "outside the band"),
+        ),
+    ),
+)
