@@ -69,14 +69,16 @@ def fit_linear(
     runner: StanRunner,
     *,
     positive_priors: PositivePriors = "centered",
+    prior_only: bool = False,
 ) -> Draws:
-    """Sample the posterior of a linear model.
+    """Sample the posterior of a linear model, or with `prior_only` its prior.
 
     Raises:
         FitError: Stan fails, or returns draws that are not finite.
         ToolchainError: Stan cannot be found or compiled.
     """
-    raw = runner.sample(LINEAR_PROGRAM, linear_input(design, positive_priors=positive_priors), settings)
+    data = linear_input(design, positive_priors=positive_priors, prior_only=prior_only)
+    raw = runner.sample(LINEAR_PROGRAM, data, settings)
     require_finite(raw, (COEF, NOISE))
     facts = fit_attributes(design.matrix, settings, raw)
     return linear_draws(design, raw.parameters, sampler_statistics(raw), settings.max_treedepth, facts)
