@@ -79,10 +79,11 @@ def tscv(
     from dsam_assets.data.holidays import from_tables
     from dsam_assets.data.pooling_map import PoolingMap
     from dsam_assets.selection.time_series import TimeSeriesInputs, time_series_tables
+    from dsam_assets.selection.tscv_tables import tscv_facts
 
     inputs = TimeSeriesInputs(
         model_frame, config_formula, config_data, config_priors, config_fit, config_diagnostics,
         from_tables(holiday_features), PoolingMap.from_stored(pooling_map),
     )  # fmt: skip
     tables = time_series_tables(inputs, context.resources.stan)
-    return Published(tables, {"enabled": bool(tables["tscv_status"]["enabled"].item())})
+    return Published(tables, tscv_facts(tables))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from dsam_assets.cli.side_results import side_results
 from dsam_assets.cli.words import COLOURS, MARKS, count, joined, paint, sentence, shown_path, wrapped
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def summary(result: RunResult, handler: StepLines) -> str:
     """The end of a run: steps, verdict, plan, where things are, what to do next."""
     handler.flush_reused()
     steps = f"{count(len(handler.computed), 'step')} computed, {len(handler.reused)} reused"
-    story = (_model(result), _verdict(result), _plan(result), _places(result))
+    story = (_model(result), _verdict(result), side_results(result.facts), _plan(result), _places(result))
     parts = [f"{steps}, {result.seconds:.1f} s in all", *story]
     return "\n" + "\n\n".join(part for part in parts if part)
 

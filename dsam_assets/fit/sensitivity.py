@@ -7,7 +7,7 @@ response and the other does not, priors do not carry over, and of the boundaries
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,16 @@ def sensitivity_tables(inputs: SensitivityInputs, runner: StanRunner) -> dict[st
     section = inputs.formula.transforms.sensitivity
     status = pd.DataFrame({"enabled": [section.enabled], "scenarios": [len(section.scenarios)]})
     return {STATUS: status} | (transform_sensitivity(inputs, runner) if section.enabled else {})
+
+
+def sensitivity_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Key numbers of the stored tables; `not_fitted` names the formulas without a converged mode."""
+    status = tables[STATUS].iloc[0]
+    facts = {"enabled": bool(status["enabled"]), "scenarios": int(status["scenarios"])}
+    if not facts["enabled"]:
+        return facts
+    summary = tables[SUMMARY]
+    return {**facts, "not_fitted": ", ".join(summary.loc[summary["status"] != "ok", "scenario"])}
 
 
 def transform_sensitivity(inputs: SensitivityInputs, runner: StanRunner) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,7 @@ standard error treats rows as independent; rows of one block share a fit and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -250,3 +250,19 @@ def _smape(observed: FloatArray, predicted: FloatArray) -> float:
     share = np.where(np.isinf(size), 2.0, 0.0)
     np.divide(2 * np.abs(observed - predicted), size, out=share, where=(size > 0) & np.isfinite(size))
     return float(share.mean())
+
+
+def tscv_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Key numbers of the stored tables."""
+    facts: dict[str, Any] = {"enabled": bool(tables["tscv_status"]["enabled"].item())}
+    if not facts["enabled"]:
+        return facts
+    row = tables["tscv_summary"].iloc[0]
+    counts = {name: _whole(row[name]) for name in ("folds_requested", "folds_scored", "folds_not_converged")}
+    reason = "" if pd.isna(row["reason"]) else str(row["reason"])
+    numbers = {name: float(row[name]) for name in ("elpd", "rmse_kpi") if pd.notna(row[name])}
+    return {**facts, "status": str(row["status"]), "reason": reason, **counts, **numbers}
+
+
+def _whole(value: Any) -> int:
+    return 0 if pd.isna(value) else int(value)

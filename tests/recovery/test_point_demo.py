@@ -75,12 +75,8 @@ def test_the_mode_is_that_of_alternating_closed_forms(run: RunResult, config: Pa
 
 def test_the_run_is_complete_provisional_and_without_intervals(run: RunResult) -> None:
     report = run.report
-    assert (run.status, report.overall, report.reliability, report.converged) == (
-        "complete",
-        "pass",
-        "provisional",
-        None,
-    )
+    assert (run.status, report.reliability, report.converged) == ("complete", "provisional", None)
+    assert {row.check_id for row in report.results if row.status in ("warn", "fail")} <= {"resid_ljung_box_p"}
     converged = report.find("optimiser_converged")
     assert converged is not None
     assert converged.status == "pass"

@@ -151,7 +151,8 @@ def assert_complete(result: RunResult, budget: float) -> None:
 
 def assert_converged(result: RunResult) -> None:
     checks = result.checks.set_index("check_id")["status"]
-    assert set(checks[checks.index.str.startswith(("sampler_", "pre_"))]) == {"pass"}
+    assert set(checks[checks.index.str.startswith("sampler_")]) == {"pass"}
+    assert set(checks[checks.index.str.startswith("pre_")]) <= {"pass", "skipped"}
     convergence = json.loads((result.path / "40_diagnostics/convergence_report.json").read_text())
     assert convergence["converged"] is True
 
@@ -178,6 +179,8 @@ def test_robyn_weekly_end_to_end(shared: Path, tmp_path: Path, response: str) ->
     result = run(tmp_path, "robyn", text)
     assert_complete(result, 70_000)
     assert_converged(result)
+    # ooh and search: their least squares estimates are within 0.3 standard errors of the bound at zero.
+    assert result.report.find("boundary_hit_fraction").status == "warn"
     posterior = summary(result)
     assert set(posterior.index) == {"(Intercept)", "noise_sd", *CONTROLS, *terms}
     assert (posterior.loc[list(terms), "q025"] > 0).all()
@@ -199,6 +202,9 @@ def test_pymc_marketing_example_end_to_end(shared: Path, tmp_path: Path) -> None
     result = run(tmp_path, "pymc", PYMC)
     assert_complete(result, 0.47)
     assert_converged(result)
+    # No carry-over in the formula: residuals are correlated. The events are single rows: LOO cannot judge them.
+    caught = {row.check_id for row in result.report.results if row.status in ("warn", "fail")}
+    assert caught >= {"resid_ljung_box_p", "resid_acf_max", "loo_leverage_one"}
     frame, posterior = pd.read_csv(source), summary(result)
     angle = 2 * np.pi * frame["dayofyear"] / 365.25
     columns = {"t": frame["t"], "sin": np.sin(angle), "cos": np.cos(angle), "sin2": np.sin(2 * angle)}

@@ -1,0 +1,60 @@
+"""What a run says of folds in time and of alternative formulas."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dsam_assets.cli.side_results import side_results
+from dsam_assets.fit.sensitivity import sensitivity_facts
+from dsam_assets.selection.tscv_tables import tscv_facts
+
+FOLDS = {
+    "enabled": True,
+    "folds_requested": 4,
+    "folds_scored": 4,
+    "folds_not_converged": 0,
+    "rmse_kpi": 14019.2,
+    "reason": "",
+}
+
+
+def test_nothing_is_said_of_what_was_not_asked_for() -> None:
+    assert side_results({}) == ""
+    assert side_results({"tscv": {"enabled": False}, "transform_sensitivity": {"enabled": False}}) == ""
+
+
+def test_folds() -> None:
+    assert side_results({"tscv": FOLDS}) == "Folds in time: 4 of 4 folds scored, held-out RMSE 14,019 KPI units."
+    flagged = side_results({"tscv": {**FOLDS, "folds_scored": 3, "folds_not_converged": 1}})
+    assert "3 of 4 folds scored" in flagged
+    assert "1 fold did not converge" in " ".join(flagged.split())
+    none = {"tscv": {**FOLDS, "folds_scored": 0, "reason": "Too few weeks."}}
+    assert side_results(none) == "Folds in time: none scored. Too few weeks."
+
+
+def test_scenarios() -> None:
+    fine = {"enabled": True, "scenarios": 2, "not_fitted": ""}
+    assert side_results({"transform_sensitivity": fine}) == "Transform sensitivity: 2 scenarios beside the base."
+    odd = " ".join(side_results({"transform_sensitivity": {**fine, "not_fitted": "slow"}}).split())
+    assert "not fitted well: slow" in odd
+
+
+def test_facts_of_stored_tables() -> None:
+    """Counts that are missing because nothing was scored are zero, and numbers that are missing are left out."""
+    status = pd.DataFrame({"enabled": [True], "method": ["blocked_cv"], "folds": [4]})
+    summary = {"status": "skipped", "reason": "Too few weeks.", "elpd": None, "rmse_kpi": float("nan")}
+    counts = {"folds_requested": 4, "folds_scored": 0, "folds_not_converged": None}
+    facts = tscv_facts({"tscv_status": status, "tscv_summary": pd.DataFrame([summary | counts])})
+    assert facts == {
+        "enabled": True, "status": "skipped", "reason": "Too few weeks.", "folds_requested": 4, "folds_scored": 0,
+        "folds_not_converged": 0,
+    }  # fmt: skip
+    assert "Too few weeks." in side_results({"tscv": facts})
+    assert tscv_facts({"tscv_status": status.assign(enabled=False)}) == {"enabled": False}
+
+
+def test_facts_of_scenarios() -> None:
+    status = pd.DataFrame({"enabled": [True], "scenarios": [3]})
+    rows = pd.DataFrame({"scenario": ["base", "a", "b"], "status": ["ok", "failed", "not_converged"]})
+    tables = {"transform_sensitivity_status": status, "transform_sensitivity_summary": rows}
+    assert sensitivity_facts(tables) == {"enabled": True, "scenarios": 3, "not_fitted": "a, b"}
