@@ -32,6 +32,7 @@ from dsam_assets.diagnostics.gate_table import gate_frame
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.errors import DataError, FitError
 from dsam_assets.fit.model import fit_model
+from dsam_assets.fit.programs import first_that_compiles, programs_of
 from dsam_assets.notation import Distribution, Limits, boundary_rows, lognormal_ms, normal, prior_rows
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Model:
         """Compile the Stan program now (about a minute the first time) rather than at the first fit."""
         from resources.toolchain.executables import executable
 
-        executable("hierarchical_adjoint" if self.built.matrix.groups else "linear")
+        first_that_compiles(programs_of(self.built.matrix.model_class), executable)
         return self
 
     def pre_flight_checks(self, policy_mode: str = "publish") -> pd.DataFrame:

@@ -108,15 +108,16 @@ def run_from_yaml(
     places = locations(file.parent.resolve())
     require_state(places)
     if loaded.config.model.force_recompile:
-        _recompile()
+        _recompile(loaded.config.model.type)
     outcome = _execute(places, market, target, force=force, progress=progress)
     return _result(places.store, market, target, outcome, started)
 
 
-def _recompile() -> None:
+def _recompile(model_class: str) -> None:
+    from dsam_assets.fit.programs import first_that_compiles, programs_of
     from resources.toolchain.executables import executable
 
-    executable("linear", force=True)
+    first_that_compiles(programs_of(model_class), lambda program: executable(program, force=True))
 
 
 def _execute(places: Locations, market: str, target: Path, *, force: bool, progress: bool) -> dg.ExecuteInProcessResult:

@@ -22,8 +22,6 @@ from dsam_assets.fit.stan_input import (
 )
 from dsam_assets.scales import FloatArray
 
-ADJOINT_PROGRAM = "hierarchical_adjoint"  # the same density with its gradient in C++
-
 
 def fit_hierarchical(
     design: HierarchicalDesign,

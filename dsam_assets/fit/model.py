@@ -11,15 +11,15 @@ import pandas as pd
 from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.design.model_design import ModelDesign
 from dsam_assets.design.pooled import PooledDesign
-from dsam_assets.errors import ToolchainError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.group_effects import with_group_effects
-from dsam_assets.fit.hierarchical import ADJOINT_PROGRAM, fit_hierarchical
+from dsam_assets.fit.hierarchical import fit_hierarchical
 from dsam_assets.fit.point import fit_point, point_settings
 from dsam_assets.fit.pooled import fit_pooled
+from dsam_assets.fit.programs import HIERARCHICAL, first_that_compiles
 from dsam_assets.fit.runner import McmcSettings, StanRunner
 from dsam_assets.fit.sample import fit_linear, mcmc_settings
-from dsam_assets.fit.stan_input import HIERARCHICAL_PROGRAM, PositivePriors
+from dsam_assets.fit.stan_input import PositivePriors
 
 # Few groups cannot rule out that a group sd is near zero, where Stan's own 0.8 leaves some divergences.
 PANEL_ADAPT_DELTA = 0.95
@@ -58,20 +58,30 @@ def sample_model(
     design: ModelDesign, settings: McmcSettings, runner: StanRunner, *, positive_priors: PositivePriors = "centered"
 ) -> Draws:
     """Sample the posterior of any class of model; group deviations are drawn with the sampler's seed."""
-    if isinstance(design, HierarchicalDesign):
-        settings = replace(settings, adapt_delta=settings.adapt_delta or PANEL_ADAPT_DELTA)
-        draws = _sample_hierarchical(design, settings, runner, positive_priors)
-        return with_group_effects(draws, design, seed=settings.seed)
-    if isinstance(design, PooledDesign):
-        return fit_pooled(design, settings, runner, positive_priors=positive_priors)
-    return fit_linear(design, settings, runner, positive_priors=positive_priors)
+    if not isinstance(design, HierarchicalDesign):
+        return sample_parameters(design, settings, runner, positive_priors=positive_priors)
+    careful = replace(settings, adapt_delta=settings.adapt_delta or PANEL_ADAPT_DELTA)
+    draws = sample_parameters(design, careful, runner, positive_priors=positive_priors)
+    return with_group_effects(draws, design, seed=settings.seed)
 
 
-def _sample_hierarchical(
-    design: HierarchicalDesign, settings: McmcSettings, runner: StanRunner, positive_priors: PositivePriors
+def sample_parameters(
+    design: ModelDesign,
+    settings: McmcSettings,
+    runner: StanRunner,
+    *,
+    positive_priors: PositivePriors = "centered",
+    prior_only: bool = False,
 ) -> Draws:
-    """With the gradient in C++, and where that does not compile, with the plain program: the same posterior."""
-    try:
-        return fit_hierarchical(design, settings, runner, positive_priors=positive_priors, program=ADJOINT_PROGRAM)
-    except ToolchainError:
-        return fit_hierarchical(design, settings, runner, positive_priors=positive_priors, program=HIERARCHICAL_PROGRAM)
+    """Sample what Stan samples, of the posterior or with `prior_only` of the prior: everything but group deviations."""
+    if isinstance(design, HierarchicalDesign):
+
+        def run(program: str) -> Draws:
+            return fit_hierarchical(
+                design, settings, runner, positive_priors=positive_priors, prior_only=prior_only, program=program
+            )
+
+        return first_that_compiles(HIERARCHICAL, run)
+    if isinstance(design, PooledDesign):
+        return fit_pooled(design, settings, runner, positive_priors=positive_priors, prior_only=prior_only)
+    return fit_linear(design, settings, runner, positive_priors=positive_priors, prior_only=prior_only)

@@ -7,7 +7,6 @@ noncentred priors, group deviations integrated out. Converting a mode to data un
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,12 +14,12 @@ import pandas as pd
 
 from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.design.model_design import ModelDesign
-from dsam_assets.errors import ToolchainError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.group_effects import with_group_effects
 from dsam_assets.fit.point_model import Facts, PointModel, point_model
 from dsam_assets.fit.point_starts import End, Start, best_start, climb
 from dsam_assets.fit.point_tables import best_table, runs_table
+from dsam_assets.fit.programs import first_that_compiles
 from dsam_assets.fit.runner import OptimiseAlgorithm, OptimiseSettings, StanRunner
 from dsam_assets.fit.sample import DEFAULT_SEED
 
@@ -114,7 +113,7 @@ def fit_point(design: ModelDesign, settings: PointSettings, runner: StanRunner) 
         ToolchainError: Stan cannot be found or compiled.
     """
     model = point_model(design)
-    starts = _climb_all(model, settings, runner)
+    starts = first_that_compiles(model.programs, lambda program: _climbs(model, program, settings, runner))
     best, end = best_start(starts)
     draws = model.draws(end.point[None], _facts(model, settings, starts, best, end))
     if isinstance(design, HierarchicalDesign):
@@ -124,14 +123,6 @@ def fit_point(design: ModelDesign, settings: PointSettings, runner: StanRunner) 
         runs_table(starts, best, as_vector=settings.as_vector),
         best_table(model, end, hessian=settings.hessian),
     )
-
-
-def _climb_all(model: PointModel, settings: PointSettings, runner: StanRunner) -> list[Start]:
-    *others, last = model.programs
-    for program in others:
-        with suppress(ToolchainError):
-            return _climbs(model, program, settings, runner)
-    return _climbs(model, last, settings, runner)
 
 
 def _climbs(model: PointModel, program: str, settings: PointSettings, runner: StanRunner) -> list[Start]:

@@ -14,16 +14,13 @@ import numpy as np
 from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign
-from dsam_assets.design.pooled import PooledDesign
-from dsam_assets.errors import ToolchainError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.group_effects import with_group_effects
-from dsam_assets.fit.hierarchical import ADJOINT_PROGRAM, fit_hierarchical
-from dsam_assets.fit.pooled import fit_pooled
+from dsam_assets.fit.model import sample_parameters
 from dsam_assets.fit.predictor import joint_draws, predictor_blocks
 from dsam_assets.fit.runner import McmcSettings, StanRunner
-from dsam_assets.fit.sample import FitSection, fit_linear, mcmc_settings
-from dsam_assets.fit.stan_input import HIERARCHICAL_PROGRAM, PositivePriors
+from dsam_assets.fit.sample import FitSection, mcmc_settings
+from dsam_assets.fit.stan_input import PositivePriors
 from dsam_assets.scales import FloatArray
 
 # A prior is easy to sample: 2,000 draws give a share to about one percentage point.
@@ -49,28 +46,10 @@ def sample_prior(
         FitError: Stan fails, or returns draws that are not finite.
         ToolchainError: Stan cannot be found or compiled.
     """
+    draws = sample_parameters(design, settings, runner, positive_priors=positive_priors, prior_only=True)
     if isinstance(design, HierarchicalDesign):
-        draws = _hierarchical_prior(design, settings, runner, positive_priors)
-    elif isinstance(design, PooledDesign):
-        draws = fit_pooled(design, settings, runner, positive_priors=positive_priors, prior_only=True)
-    else:
-        draws = fit_linear(design, settings, runner, positive_priors=positive_priors, prior_only=True)
+        draws = with_prior_deviations(draws, design, seed=settings.seed)
     return replace(draws, attributes={**draws.attributes, "prior_only": True})
-
-
-def _hierarchical_prior(
-    design: HierarchicalDesign, settings: McmcSettings, runner: StanRunner, positive_priors: PositivePriors
-) -> Draws:
-    """With the program that the fit uses, which is compiled already or will be needed anyway."""
-    try:
-        draws = fit_hierarchical(
-            design, settings, runner, positive_priors=positive_priors, prior_only=True, program=ADJOINT_PROGRAM
-        )
-    except ToolchainError:
-        draws = fit_hierarchical(
-            design, settings, runner, positive_priors=positive_priors, prior_only=True, program=HIERARCHICAL_PROGRAM
-        )
-    return with_prior_deviations(draws, design, seed=settings.seed)
 
 
 def with_prior_deviations(draws: Draws, design: HierarchicalDesign, *, seed: int) -> Draws:
