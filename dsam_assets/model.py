@@ -24,7 +24,7 @@ from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import formula_slice, priors_slice
 from dsam_assets.data.pooling_map import PoolingMap, pooling_map
 from dsam_assets.design.additions import model_inputs
-from dsam_assets.design.build import BuiltMatrix, build_matrix
+from dsam_assets.design.build import BuiltMatrix, matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import parse_formula
 from dsam_assets.design.model_design import ModelDesign, design_prior_table, model_checks, model_design
@@ -190,14 +190,9 @@ class Model:
         date, columns = self.config.data.date_var, [str(name) for name in self.data.columns]
         if date is not None and date not in columns:
             raise DataError(f"The date column is not in the data: {date}.", got="columns " + ", ".join(columns))
-        inputs = model_inputs(formula_slice(self.config), self.data, date_var=date)
-        return build_matrix(
-            inputs,
-            date_var=date,
-            na_action=self.config.data.na_action,
-            pooling=self.labels,
-            min_waves=self.config.pooling.min_waves,
-        )
+        section = formula_slice(self.config)
+        inputs = model_inputs(section, self.data, date_var=date)
+        return matrix_from_slices(inputs, section, self.config.data, self.labels)
 
     @cached_property
     def design(self) -> ModelDesign:

@@ -26,7 +26,7 @@ from dsam_assets.data.holidays import HolidayFeatures, market_holidays
 from dsam_assets.data.load import Dataset, load_dataset
 from dsam_assets.data.pooling_map import PoolingMap, load_pooling_map
 from dsam_assets.design.additions import model_inputs
-from dsam_assets.design.build import build_matrix
+from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import Formula, parse_formula
 from dsam_assets.design.matrix import ModelMatrix
@@ -78,13 +78,7 @@ def preflight(loaded: LoadedConfig) -> Preflight:
         columns = [str(name) for name in inputs.frame.columns]
         market_dictionary(config.data, columns, inputs.formula.variables, holidays)
         pooling = load_pooling_map(config.pooling) if config.pooling.enabled else None
-        matrix = build_matrix(
-            inputs,
-            date_var=config.data.date_var,
-            na_action=config.data.na_action,
-            pooling=pooling,
-            min_waves=config.pooling.min_waves,
-        ).matrix
+        matrix = matrix_from_slices(inputs, formula_slice(config), config.data, pooling).matrix
         checks = model_checks(matrix)
         require_usable(checks)
         design = model_design(matrix, priors_slice(config))

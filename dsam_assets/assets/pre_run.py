@@ -82,14 +82,11 @@ def design_matrix(
     from dsam_assets.data.holidays import from_tables
     from dsam_assets.data.pooling_map import PoolingMap
     from dsam_assets.design.additions import model_inputs
-    from dsam_assets.design.build import build_matrix
+    from dsam_assets.design.build import matrix_from_slices
 
-    date_var = config_data.date_var
-    inputs = model_inputs(config_formula, model_frame, from_tables(holiday_features), date_var=date_var)
-    built = build_matrix(
-        inputs, date_var=date_var, na_action=config_data.na_action,
-        pooling=PoolingMap.from_stored(pooling_map), min_waves=config_formula.pooling.min_waves,
-    )  # fmt: skip
+    holidays = from_tables(holiday_features)
+    inputs = model_inputs(config_formula, model_frame, holidays, date_var=config_data.date_var)
+    built = matrix_from_slices(inputs, config_formula, config_data, PoolingMap.from_stored(pooling_map))
     rows, terms = built.matrix.values.shape
     facts = {"model_class": built.matrix.model_class, "rows": rows, "terms": terms}
     return Published(built, {**facts, "dropped_rows": len(model_frame) - rows})

@@ -8,6 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
+from dsam_assets.config.schema_data import DataSection
+from dsam_assets.config.slices import FormulaSlice
 from dsam_assets.data.findings import Finding
 from dsam_assets.data.pooling_map import PoolingMap
 from dsam_assets.design.additions import ModelInputs, shift_groups
@@ -55,6 +57,19 @@ def build_matrix(
     terms = build_group_terms(formula, frame, matrix, date_var=date_var, groups=groups)
     alone = tuple(_varying_alone(name) for name in varying_only(matrix, terms))
     return BuiltMatrix(replace(matrix, groups=terms, findings=(*inputs.findings, *alone)))
+
+
+def matrix_from_slices(
+    inputs: ModelInputs, formula: FormulaSlice, data: DataSection, pooling: PoolingMap | None
+) -> BuiltMatrix:
+    """The model matrix as a config's formula and data sections say; raises `DsamError` as `build_matrix` does."""
+    return build_matrix(
+        inputs,
+        date_var=data.date_var,
+        na_action=data.na_action,
+        pooling=pooling,
+        min_waves=formula.pooling.min_waves,
+    )
 
 
 def _pooled(matrix: ModelMatrix, pooling: PoolingMap, min_waves: int | None) -> BuiltMatrix:

@@ -20,7 +20,7 @@ from dsam_assets.config.slices import FormulaSlice, PriorsSlice
 from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.pooling_map import PoolingMap
 from dsam_assets.design.additions import model_inputs
-from dsam_assets.design.build import build_matrix
+from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import parse_formula
 from dsam_assets.design.matrix import ModelMatrix
@@ -164,15 +164,8 @@ def _require_comparable(section: FormulaSlice, text: str) -> None:
 
 def _matrix(inputs: SensitivityInputs, text: str) -> ModelMatrix:
     section = inputs.formula.model_copy(update={"formula": text})
-    date_var = inputs.data.date_var
-    made = model_inputs(section, inputs.frame, inputs.holidays, date_var=date_var)
-    matrix = build_matrix(
-        made,
-        date_var=date_var,
-        na_action=inputs.data.na_action,
-        pooling=inputs.pooling,
-        min_waves=inputs.formula.pooling.min_waves,
-    ).matrix
+    made = model_inputs(section, inputs.frame, inputs.holidays, date_var=inputs.data.date_var)
+    matrix = matrix_from_slices(made, section, inputs.data, inputs.pooling).matrix
     require_usable(model_checks(matrix))
     return matrix
 

@@ -31,7 +31,7 @@ from dsam_assets.data.cre import cre_means, resolve_cre_group
 from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.pooling_map import PoolingMap
 from dsam_assets.design.additions import ModelInputs, model_inputs
-from dsam_assets.design.build import build_matrix
+from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import CONSTANT_TOLERANCE
 from dsam_assets.design.groups import GroupTerm
 from dsam_assets.design.matrix import ModelMatrix
@@ -98,14 +98,7 @@ def fold_source(
 ) -> FoldSource:
     """Evaluate the model once on all rows; raises `DsamError` as `model_inputs` and `build_matrix` do."""
     inputs = model_inputs(formula, frame, holidays, date_var=data.date_var)
-    return FoldSource(formula, data, inputs, _build(formula, data, inputs, pooling), pooling)
-
-
-def _build(formula: FormulaSlice, data: DataSection, inputs: ModelInputs, pooling: PoolingMap | None) -> ModelMatrix:
-    waves = formula.pooling.min_waves
-    return build_matrix(
-        inputs, date_var=data.date_var, na_action=data.na_action, pooling=pooling, min_waves=waves
-    ).matrix
+    return FoldSource(formula, data, inputs, matrix_from_slices(inputs, formula, data, pooling).matrix, pooling)
 
 
 def fold_model(source: FoldSource, fold: Fold) -> FoldModel:
@@ -131,7 +124,7 @@ def _with_past_means(source: FoldSource, fold: Fold) -> ModelMatrix:
     for term in past.terms:
         # the means over all rows only keep rows of the weeks after the block, which this fold does not use
         filled = filled.assign(**{term: filled[term].fillna(held.frame[term]).fillna(all_rows.frame[term])})
-    return _build(source.formula, source.data, replace(inputs, frame=filled), None)
+    return matrix_from_slices(replace(inputs, frame=filled), source.formula, source.data, None).matrix
 
 
 def _only_past_responses(source: FoldSource, fold: Fold) -> IntArray:
@@ -143,7 +136,8 @@ def _only_past_responses(source: FoldSource, fold: Fold) -> IntArray:
     name = source.matrix.response_name
     masked = frame.assign(**{name: frame[name].astype(float).where(known)})
     data = source.data.model_copy(update={"na_action": "omit"})
-    usable = _build(source.formula, data, replace(source.inputs, frame=masked), source.pooling).rows
+    masked_inputs = replace(source.inputs, frame=masked)
+    usable = matrix_from_slices(masked_inputs, source.formula, data, source.pooling).matrix.rows
     return fold.train[np.isin(rows[fold.train], usable)]
 
 
