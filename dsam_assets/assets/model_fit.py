@@ -8,7 +8,10 @@ from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_ass
 from dsam_assets.assets.types import table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
+    import pandas as pd
 
     from dsam_assets.config.schema_model import FitSection
     from dsam_assets.config.slices import PriorsSlice
@@ -35,11 +38,16 @@ def posterior(
 
 
 @market_asset(codec="table", code=["fit"], dagster_type=table_type("fit_metrics"), columns=table_columns("fit_metrics"))
-def fit_metrics(context: dg.AssetExecutionContext, posterior: Draws, design_matrix: ModelMatrix) -> Published:
-    """R², RMSE and SMAPE on the model scale, over draws."""
-    from dsam_assets.fit.fitted import fit_metrics as metrics
+def fit_metrics(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    fitted: Mapping[str, pd.DataFrame],
+) -> Published:
+    """R², RMSE, MAE, mean error and SMAPE on the model scale, over draws; coverage of the predictive intervals."""
+    from dsam_assets.fit.fitted import metric_table
 
-    table = metrics(posterior, design_matrix)
+    table = metric_table(posterior, design_matrix, fitted["predictive"])
     overall = table[table["group"] == "all"]
     metrics_shown = dict(zip(overall["metric"], overall["q50"], strict=True))
     return Published(table, {**metrics_shown, "groups": table["group"].nunique() - 1})

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dsam_assets.design.groups import panel_units
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
+from dsam_assets.fit.predictive import coverage_rows, predictive_table
 from dsam_assets.fit.predictor import BLOCK_CELLS, JointDraws, draws_for, predictor, predictor_blocks
 from dsam_assets.fit.spread import deviation, quantiles
 from dsam_assets.scales import ConversionMethod, FloatArray, ResponseScale, draws_to_kpi, observed_to_kpi
@@ -37,8 +38,11 @@ def fitted_kpi_table(
 def fitted_tables(
     draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame, method: ConversionMethod = "conditional_mean"
 ) -> dict[str, pd.DataFrame]:
-    """`fitted` on the model scale and, for a log response, `fitted_kpi`; for an identity response the two are one."""
-    tables = {"fitted": fitted_table(draws, matrix, labels)}
+    """`fitted` on the model scale, `predictive` on the KPI scale, and for a log response `fitted_kpi`."""
+    tables = {
+        "fitted": fitted_table(draws, matrix, labels),
+        "predictive": predictive_table(draws, matrix, labels),
+    }
     if matrix.response_scale == "log":
         tables["fitted_kpi"] = fitted_kpi_table(draws, matrix, labels, method)
     return tables
@@ -78,9 +82,10 @@ def observed_tables(matrix: ModelMatrix, labels: pd.DataFrame) -> dict[str, pd.D
 
 
 def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
-    """In-sample fit per draw, summarised: R², RMSE and SMAPE on the model scale, over all rows and by panel unit.
+    """In-sample fit per draw, summarised, on the model scale, over all rows and by panel unit.
 
-    R² is 1 − SSE/SST of the draw's fitted values; RMSE has the response's unit; SMAPE = mean of 2|y − f| / (|y| + |f|).
+    r2 = 1 − SSE/SST of the draw's fitted values; rmse, mae and the mean error me (observed − fitted) have the response's
+    unit; smape = mean of 2|y − f| / (|y| + |f|).
     """
     joint = draws_for(draws, len(matrix.response))
     rows = _metric_rows("all", joint, matrix, np.arange(len(matrix.response)))
@@ -91,21 +96,33 @@ def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def metric_table(draws: Draws, matrix: ModelMatrix, predictive: pd.DataFrame) -> pd.DataFrame:
+    """`fit_metrics` and the coverage of the predictive intervals: everything that is published of the fit."""
+    metrics, coverage = fit_metrics(draws, matrix), coverage_rows(predictive)
+    return metrics if coverage.empty else pd.concat([metrics, coverage], ignore_index=True)
+
+
 def _metric_rows(label: str, joint: JointDraws, matrix: ModelMatrix, rows: NDArray[np.intp]) -> list[dict[str, object]]:
-    squared, smape = np.zeros(joint.noise_sd.size), np.zeros(joint.noise_sd.size)
+    squared, absolute, signed, smape = np.zeros((4, joint.noise_sd.size))
     step = max(1, BLOCK_CELLS // joint.noise_sd.size)
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         mean = predictor(joint, matrix, block)
         observed = matrix.response[block, np.newaxis]
         error = observed - mean
+        size = np.abs(error)
         squared += np.einsum("ns,ns->s", error, error)
+        absolute += size.sum(axis=0)
+        signed += error.sum(axis=0)
         scale = np.abs(observed) + np.abs(mean)
-        smape += np.divide(2 * np.abs(error), scale, out=np.zeros_like(error), where=scale > 0).sum(axis=0)
+        smape += np.divide(2 * size, scale, out=np.zeros_like(error), where=scale > 0).sum(axis=0)
     response = matrix.response[rows]
     total = float(((response - response.mean()) ** 2).sum())
     r2 = 1 - squared / total if total > 0 else np.full_like(squared, np.nan)
-    metrics = {"r2": r2, "rmse": np.sqrt(squared / len(rows)), "smape": smape / len(rows)}
+    count = len(rows)
+    metrics = {
+        "r2": r2, "rmse": np.sqrt(squared / count), "mae": absolute / count, "me": signed / count, "smape": smape / count,
+    }  # fmt: skip
     return [_metric_row(label, name, values, len(rows)) for name, values in metrics.items()]
 
 

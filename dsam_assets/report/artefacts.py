@@ -95,6 +95,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("observed_kpi.csv", "observed", "observed_kpi.csv", "post_run", "save_observed_csv", "log_response"),
     Artefact("fitted.csv", "fitted", "fitted.csv", "post_run", "save_fitted_csv"),
     Artefact("fitted_kpi.csv", "fitted", "fitted_kpi.csv", "post_run", "save_fitted_csv", "log_response"),
+    Artefact("predictive.csv", "fitted", "predictive.csv", "post_run", "save_fitted_csv"),
     Artefact(
         "posterior_summary.csv", "posterior_summary", "posterior_summary.csv", "post_run",
         "save_posterior_summary_csv", "sampled",

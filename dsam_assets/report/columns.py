@@ -43,6 +43,17 @@ FITTED_COLUMNS = (
     *quantile_columns("response", ("q05", "5 %"), ("q50", "50 %"), ("q95", "95 %")),
     text("conversion_method", "how draws reached this scale"),
 )
+PREDICTIVE_COLUMNS = (
+    ROW,
+    DATE,
+    GROUP,
+    number("observed", "KPI", "observed KPI"),
+    *quantile_columns(
+        "KPI",
+        ("q025", "2.5 %"), ("q05", "5 %"), ("q25", "25 %"), ("q50", "50 %"), ("q75", "75 %"), ("q95", "95 %"),
+        ("q975", "97.5 %"),
+    ),
+)  # fmt: skip
 OBSERVED_COLUMNS = (
     ROW,
     DATE,

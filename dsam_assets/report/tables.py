@@ -11,6 +11,7 @@ from dsam_assets.report.columns import (
     MODEL,
     OBSERVED_COLUMNS,
     PARAMETER,
+    PREDICTIVE_COLUMNS,
     ROW,
     STATUS,
     SUMMARY_COLUMNS,
@@ -24,6 +25,7 @@ from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLE
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
 
+FIT_METRICS = ("r2", "rmse", "mae", "me", "smape", "coverage_95")
 LOO_METHODS = ("psis", "moment_match", "exact")
 
 TABLES: dict[str, Table] = {
@@ -142,7 +144,7 @@ TABLES: dict[str, Table] = {
             "one metric of in-sample fit",
             (
                 text("group", "group, or all"),
-                Column("metric", "text", "text", "r2, rmse or smape", one_of=("r2", "rmse", "smape")),
+                Column("metric", "text", "text", "what was measured, model scale", one_of=FIT_METRICS),
                 number("mean", "metric", "mean over draws; no R² where the response does not vary", nullable=True),
                 *quantile_columns("metric", ("q05", "5 %")),
                 number("q50", "metric", "median over draws", nullable=True),
@@ -250,6 +252,7 @@ TABLES: dict[str, Table] = {
         Table("observed_kpi", "one modelled row, KPI scale", OBSERVED_COLUMNS),
         Table("fitted", "one modelled row, model scale", FITTED_COLUMNS),
         Table("fitted_kpi", "one modelled row, KPI scale", FITTED_COLUMNS),
+        Table("predictive", "one modelled row, KPI scale", PREDICTIVE_COLUMNS),
         Table(
             "residuals",
             "one modelled row",

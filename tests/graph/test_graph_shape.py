@@ -43,7 +43,7 @@ EDGES = {
     "prior_table": {"design_matrix", "config/priors"},
     "pre_run_checks": {"design_matrix", "config/diagnostics"},
     "posterior": {"design_matrix", "config/priors", "config/fit"},
-    "fit_metrics": {"posterior", "design_matrix"},
+    "fit_metrics": {"posterior", "design_matrix", "fitted"},
     "posterior_summary": {"posterior", "design_matrix"},
     "fitted": {"posterior", "design_matrix", "model_frame", "config/data"},
     "observed": {"design_matrix", "model_frame", "config/data"},

@@ -55,7 +55,7 @@ def test_log_response_is_converted_before_it_is_summarised() -> None:
 def test_identity_response_has_one_scale() -> None:
     posterior, matrix = case("identity", 25)
     tables = fitted.fitted_tables(posterior, matrix, LABELS)
-    assert list(tables) == ["fitted"]
+    assert list(tables) == ["fitted", "predictive"]
     pd.testing.assert_frame_equal(tables["fitted"], fitted.fitted_kpi_table(posterior, matrix, LABELS))
 
 
@@ -68,6 +68,8 @@ def test_metrics_are_those_of_every_draw(monkeypatch: pytest.MonkeyPatch, cells:
     expected = {
         "r2": 1 - squared / ((y - y.mean()) ** 2).sum(),
         "rmse": np.sqrt(squared / ROWS),
+        "mae": np.abs(y - mean).mean(axis=1),
+        "me": (y - mean).mean(axis=1),
         "smape": (2 * np.abs(y - mean) / (np.abs(y) + np.abs(mean))).mean(axis=1),
     }
     for row in fitted.fit_metrics(posterior, matrix).itertuples():

@@ -76,14 +76,16 @@ def test_observed_values_on_both_scales(log_matrix: ModelMatrix, identity_matrix
 
 def test_metrics_are_those_of_each_draw(draws: Draws, identity_matrix: ModelMatrix) -> None:
     observed = identity_matrix.response
-    expected: dict[str, list[float]] = {"r2": [], "rmse": [], "smape": []}
+    expected: dict[str, list[float]] = {"r2": [], "rmse": [], "mae": [], "me": [], "smape": []}
     for values in predictor(draws, identity_matrix):
         error = observed - values
         expected["r2"].append(1 - (error @ error) / ((observed - observed.mean()) ** 2).sum())
         expected["rmse"].append(float(np.sqrt(np.mean(error**2))))
+        expected["mae"].append(float(np.mean(abs(error))))
+        expected["me"].append(float(np.mean(error)))
         expected["smape"].append(float(np.mean(2 * abs(error) / (abs(observed) + abs(values)))))
     table = fit_metrics(draws, identity_matrix).set_index("metric")
-    assert list(table.index) == ["r2", "rmse", "smape"]
+    assert list(table.index) == list(expected)
     assert set(table["group"]) == {"all"}
     assert set(table["rows"]) == {30}
     for name, values in expected.items():
