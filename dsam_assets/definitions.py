@@ -8,6 +8,7 @@ from dsam_assets.assets import (
     model_fit,
     model_selection,
     optimisation,
+    plots,
     post_run,
     pre_run,
     run_metadata,
@@ -15,12 +16,14 @@ from dsam_assets.assets import (
 )
 from dsam_assets.assets.jobs import observe, refit
 from resources.catalogue import ConfigCatalogue
+from resources.figure_images import FigureImages
 from resources.locations import Locations, data_roots, locations
 from resources.result_store import ResultStore, StoreIOManager
 from resources.stan_resource import StanResource
 
 STAGE_MODULES = (
-    sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, interpretation,
+    sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, plots,
+    interpretation,
 )  # fmt: skip
 
 
@@ -42,6 +45,7 @@ def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progres
             "store": store,
             "io_manager": StoreIOManager(store=store),
             "stan": StanResource(progress=progress),
+            "images": FigureImages(),
         },
     )
 

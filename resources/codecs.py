@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dsam_assets.report.figures.catalogue import FIGURE_JSON
 from resources.long_csv import long_csv
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Files = dict[str, bytes]
 Read = Callable[[str], bytes]
 
 LONG_TABLE = 50_000  # rows; longer than a spreadsheet is read by eye, so speed counts for more than `1.0` for `1`
+PREVIEW = ".preview.png"
 SPREADSHEET_TRIGGERS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -296,7 +298,22 @@ class DocumentTablesCodec:
         return json.loads(read(self.document))
 
 
+@dataclass(frozen=True)
+class FiguresCodec:
+    """Figures as plotly's JSON, their PNGs, and a small PNG for the UI. The JSON is read back, by figure name."""
+
+    def encode(self, asset: str, value: Any) -> Files:
+        files = {f"{name}{FIGURE_JSON}": figure.to_json().encode() for name, figure in value.figures.items()}
+        files |= {f"{name}.png": content for name, content in value.images.items()}
+        return files if value.preview is None else files | {f"{asset}{PREVIEW}": value.preview}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> dict[str, str]:
+        found = [name for name in names if name.endswith(FIGURE_JSON)]
+        return {name.removesuffix(FIGURE_JSON): read(name).decode() for name in found}
+
+
 CODECS: dict[str, Codec] = {
+    "figures": FiguresCodec(),
     "table": TableCodec(),
     "bulk_table": TableCodec(csv=False),
     "tables": TablesCodec(),

@@ -14,7 +14,15 @@ from typing import Any
 
 from dsam_assets.errors import ConfigError
 from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST
-from dsam_assets.report.bundle import MODEL_FILE, PlannedFile, plan_files, recognised_names
+from dsam_assets.report.bundle import (
+    MODEL_FILE,
+    PlannedFile,
+    is_figure_page,
+    plan_files,
+    recognised_names,
+    script_path,
+)
+from dsam_assets.report.figures.page import SCRIPT, figure_page, plotly_script
 from resources.codecs import CODECS, json_bytes, netcdf_bytes
 from resources.store import Record, Store
 
@@ -102,6 +110,8 @@ def write_run_folder(
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         contents = {file.path: _content(store, market, records, file) for file in planned}
+        if any(map(is_figure_page, planned)):
+            contents[SCRIPT] = plotly_script()
         manifest = _manifest(market, report, records, contents, store, status)
         for name, content in {**contents, MANIFEST: json_bytes(manifest)}.items():
             place = staging / name
@@ -120,7 +130,11 @@ def _content(store: Store, market: str, records: Mapping[str, Record], file: Pla
     artefact = file.artefact
     if artefact.file == MODEL_FILE:
         return _model_file(store, market, records)
-    return store.read(market, records[artefact.asset], artefact.member)
+    content = store.read(market, records[artefact.asset], artefact.member)
+    if not is_figure_page(file):
+        return content
+    title = f"{market}: {artefact.file.removesuffix('.html')}"
+    return figure_page(content.decode(), title, script_path(file.path)).encode()
 
 
 def _model_file(store: Store, market: str, records: Mapping[str, Record]) -> bytes:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fake_stan import FakeRunner
 from small_market import write_market
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_browser() -> Iterator[None]:
+    """Figures stay HTML: a browser costs seconds, and test machines need none. Tests of images name their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSAM_BROWSER", "none")
+        yield
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ SNAPSHOT_OF = (
     "holiday_features", "transform_assumptions", "transform_sensitivity",
     "prior_table", "model_frame", "design_matrix", "posterior", "fit_metrics", "posterior_summary", "fitted",
     "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "allocation",
+    "model_fit_plots",
 )  # fmt: skip
 
 

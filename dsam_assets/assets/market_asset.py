@@ -5,6 +5,7 @@ an asset whose code and inputs are those of its stored record is not computed ag
 that), its data version is the hash of its content, and seconds and peak memory are attached.
 """
 
+import base64
 import inspect
 import logging
 import time
@@ -18,7 +19,7 @@ import dagster as dg
 from dsam_assets.assets.outcomes import MARKETS, as_failure, check_document, peak_memory_mib, plain, restore_check
 from dsam_assets.errors import DsamError, StoreError
 from dsam_assets.report.artefacts import ASSET_STAGES, STAGED_FOLDERS
-from resources.codecs import CODECS
+from resources.codecs import CODECS, PREVIEW
 from resources.store import Encoded, Record, Store, file_hashes, fingerprint
 
 STAN_PROGRAMS = ("stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint")
@@ -45,6 +46,7 @@ class AssetSpecification:
     code_version: str
     inputs: tuple[str, ...]
     always_run: bool
+    draws_images: bool
 
 
 def market_asset(
@@ -83,7 +85,8 @@ def market_asset(
         name = key or function.__name__
         inputs = tuple(inspect.signature(function).parameters)[1:]
         version = code_version_of(function, code)
-        specification = AssetSpecification(name, codec, version, inputs, always_run)
+        draws_images = "images" in resources
+        specification = AssetSpecification(name, codec, version, inputs, always_run, draws_images)
         read_by_itself = (*sources, *after)
         ins = {parameter: dg.AssetIn(key=asset_key(parameter)) for parameter in inputs}
         return dg.asset(
@@ -157,11 +160,16 @@ def _reuse_or_compute(
     record = None
     if not specification.always_run and FORCE_TAG not in context.run.tags:
         record = reusable_record(store, context.partition_key, specification, versions)
-    if record is None:
+    if record is None or (specification.draws_images and _lacks_images(context, record)):
         return _compute(context, function, inputs, specification, versions)
     PROGRESS.info("reused", extra={"asset": specification.name, "seconds": 0.0})
     checks = [restore_check(check) for check in record.metadata["checks"]]
     return _result(context, Encoded(None, record, None), checks)
+
+
+def _lacks_images(context: dg.AssetExecutionContext, record: Record) -> bool:
+    """Whether figures were drawn where there was no browser, and here is one."""
+    return bool(record.metadata["shown"].get("browser") == "none" and context.resources.images.marker() != "none")
 
 
 def input_versions(store: Store, market: str, inputs: Sequence[str]) -> dict[str, str]:
@@ -225,6 +233,19 @@ def _compute(
     return _result(context, Encoded(published.value, record, files), published.checks)
 
 
+def _preview(context: dg.AssetExecutionContext, encoded: Encoded) -> dict[str, dg.MetadataValue[Any]]:
+    """The small picture of an asset that draws figures, shown inline by the UI."""
+    record, name = encoded.record, f"{encoded.record.asset}{PREVIEW}"
+    if name not in record.files:
+        return {}
+    if encoded.files is not None:
+        content = encoded.files[name]
+    else:
+        content = context.resources.store.open().read(context.partition_key, record, name)
+    picture = base64.b64encode(content).decode()
+    return {"preview": dg.MetadataValue.md(f"![{record.asset}](data:image/png;base64,{picture})")}
+
+
 def _lasting(record: Record) -> tuple[object, ...]:
     """What two records of the same work agree on: everything but how long it took."""
     shown = {key: value for key, value in record.metadata["shown"].items() if key not in MEASURED}
@@ -242,6 +263,7 @@ def _result(
             "path": dg.MetadataValue.path(str(folder)),
             "files": ", ".join(encoded.record.files),
             **encoded.record.metadata["shown"],
+            **_preview(context, encoded),
             "reused": encoded.files is None,
         },
         check_results=list(checks) or None,

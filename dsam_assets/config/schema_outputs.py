@@ -33,7 +33,7 @@ class OutputsSection(Section):
     save_posterior: bool = Field(default=False, description="posterior.nc: the draws. Alias: save_posterior_rds.")
     save_posterior_summary_csv: bool = Field(default=True, description="posterior_summary.csv.")
     save_fitted_csv: bool = Field(
-        default=True, description="fitted.csv, predictive.csv, and fitted_kpi.csv for log-response models."
+        default=True, description="fitted.csv, fitted_kpi.csv (log response) and predictive.csv."
     )
     save_observed_csv: bool = Field(
         default=True, description="observed.csv, and observed_kpi.csv for log-response models."

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dsam_assets.config.schema import Config
 from dsam_assets.config.schema_allocation import AllocationSection, ForecastSection
-from dsam_assets.config.schema_base import Section, Text
+from dsam_assets.config.schema_base import PositiveInt, Section, Text
 from dsam_assets.config.schema_data import CreSection, DataSection, PoolingSection, TimeComponentsSection
 from dsam_assets.config.schema_diagnostics import DiagnosticsSection
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, ModelType, PriorsSection, TransformsSection
@@ -40,6 +40,17 @@ class AllocationSlice(Section):
     allocation: AllocationSection
 
 
+class PlotsSlice(Section):
+    """What makes the figures: how many predictors they show, and which are drawn as PNG."""
+
+    decomp_top_n: PositiveInt
+    save_fit_png: bool
+    save_decomp_png: bool
+    save_diagnostics_png: bool
+    save_tscv_png: bool
+    save_allocator_png: bool
+
+
 class ReportSlice(Section):
     """What makes the run folder."""
 
@@ -55,6 +66,7 @@ SLICES: dict[str, type[Section]] = {
     "fit": FitSection,
     "diagnostics": DiagnosticsSection,
     "allocation": AllocationSlice,
+    "plots": PlotsSlice,
     "report": ReportSlice,
 }
 
@@ -77,6 +89,19 @@ def priors_slice(config: Config) -> PriorsSlice:
     return PriorsSlice(scale=config.model.scale, priors=config.priors, boundaries=config.boundaries)
 
 
+def plots_slice(config: Config) -> PlotsSlice:
+    """What makes the figures."""
+    outputs = config.outputs
+    return PlotsSlice(
+        decomp_top_n=outputs.decomp_top_n,
+        save_fit_png=outputs.save_fit_png,
+        save_decomp_png=outputs.save_decomp_png,
+        save_diagnostics_png=outputs.save_diagnostics_png,
+        save_tscv_png=outputs.save_diagnostics_png and config.diagnostics.time_series_selection.save_png,
+        save_allocator_png=outputs.save_allocator_png,
+    )
+
+
 def config_slices(config: Config) -> dict[str, Section]:
     """Every slice of a config, by name."""
     return {
@@ -86,5 +111,6 @@ def config_slices(config: Config) -> dict[str, Section]:
         "fit": config.fit,
         "diagnostics": config.diagnostics,
         "allocation": AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation),
+        "plots": plots_slice(config),
         "report": ReportSlice(name=config.model.name, outputs=config.outputs, forecast=config.forecast),
     }

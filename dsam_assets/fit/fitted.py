@@ -84,8 +84,8 @@ def observed_tables(matrix: ModelMatrix, labels: pd.DataFrame) -> dict[str, pd.D
 def fit_metrics(draws: Draws, matrix: ModelMatrix) -> pd.DataFrame:
     """In-sample fit per draw, summarised, on the model scale, over all rows and by panel unit.
 
-    r2 = 1 − SSE/SST of the draw's fitted values; rmse, mae and the mean error me (observed − fitted) have the response's
-    unit; smape = mean of 2|y − f| / (|y| + |f|).
+    r2 = 1 − SSE/SST of the draw's fitted values; rmse, mae and the mean error me (observed − fitted) are in units of
+    the response; smape = mean of 2|y − f| / (|y| + |f|).
     """
     joint = draws_for(draws, len(matrix.response))
     rows = _metric_rows("all", joint, matrix, np.arange(len(matrix.response)))
@@ -121,7 +121,8 @@ def _metric_rows(label: str, joint: JointDraws, matrix: ModelMatrix, rows: NDArr
     r2 = 1 - squared / total if total > 0 else np.full_like(squared, np.nan)
     count = len(rows)
     metrics = {
-        "r2": r2, "rmse": np.sqrt(squared / count), "mae": absolute / count, "me": signed / count, "smape": smape / count,
+        "r2": r2, "rmse": np.sqrt(squared / count), "mae": absolute / count, "me": signed / count,
+        "smape": smape / count,
     }  # fmt: skip
     return [_metric_row(label, name, values, len(rows)) for name, values in metrics.items()]
 

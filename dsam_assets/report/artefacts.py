@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal[
-    "run_metadata", "pre_run", "model_fit", "post_run", "diagnostics", "model_selection", "optimisation", "forecast",
-    "interpretation",
-]  # fmt: skip
+from dsam_assets.report.figures.catalogue import DRAWINGS, FIGURE_JSON, Drawing
+from dsam_assets.report.stages import Stage
+
 Layout = Literal["staged", "flat", "stage_gated"]
 
 STAGED_FOLDERS: dict[Stage, str] = {
@@ -64,6 +63,14 @@ class Artefact:
 
 # The file that an optimisation keeps beside its draws, and a sampler does not.
 POINT_MEMBER = "optimisation_best.csv"
+
+
+def _of_drawing(drawing: Drawing) -> tuple[Artefact, Artefact]:
+    """A figure's page, and its image where there is one."""
+    page = Artefact(f"{drawing.name}.html", drawing.asset, f"{drawing.name}{FIGURE_JSON}", drawing.stage)
+    image = f"{drawing.name}.png"
+    return page, Artefact(image, drawing.asset, image, drawing.stage, drawing.switch)
+
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("config.original.yaml", "resolved_config", "config.original.yaml", "run_metadata"),
@@ -153,6 +160,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(
         "budget_optimisation.json", "allocation", "budget_optimisation.json", "optimisation", "save_allocator_json"
     ),
+    *(artefact for drawing in DRAWINGS for artefact in _of_drawing(drawing)),
 )  # fmt: skip
 
 ASSET_STAGES: dict[str, Stage] = {

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, POINT_MEMBER, Artefact, Layout, Stage, folder
+from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, POINT_MEMBER, Artefact, Layout, folder
+from dsam_assets.report.figures.catalogue import FIGURE_JSON
+from dsam_assets.report.figures.page import SCRIPT
+from dsam_assets.report.stages import Stage
 
 MODEL_FILE = "model.nc"
 
@@ -51,6 +54,16 @@ def _is_stored(artefact: Artefact, stored: Mapping[str, Mapping[str, Any]]) -> b
     return artefact.member in stored.get(artefact.asset, {})
 
 
+def is_figure_page(file: PlannedFile) -> bool:
+    """Whether a file is the page of a figure."""
+    return file.artefact.member.endswith(FIGURE_JSON)
+
+
+def script_path(page: str) -> str:
+    """Path of the shared plotly.js from a page of the run folder."""
+    return "../" * page.count("/") + SCRIPT
+
+
 def join(stage: Stage, layout: Layout, file: str) -> str:
     """Path of a file below the run folder."""
     return "/".join(part for part in (folder(stage, layout), file) if part)
@@ -59,4 +72,4 @@ def join(stage: Stage, layout: Layout, file: str) -> str:
 def recognised_names(layouts: tuple[Layout, ...] = ("staged", "flat", "stage_gated")) -> frozenset[str]:
     """Every path that a run folder may hold, under any layout."""
     names = {join(artefact.stage, layout, artefact.file) for artefact in ARTEFACTS for layout in layouts}
-    return frozenset(names | {MANIFEST})
+    return frozenset(names | {MANIFEST, SCRIPT})

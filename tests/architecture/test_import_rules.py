@@ -27,6 +27,8 @@ ALLOWED = {
     "xarray": ("dsam_assets/fit/container", "dsam_assets/diagnostics/", "dsam_assets/selection/", "resources/codecs"),
     "yaml": ("dsam_assets/config/",),
     "plotly": ("dsam_assets/report/",),
+    "kaleido": ("resources/figure_images",),
+    "choreographer": ("resources/figure_images",),
     "pandera": ("dsam_assets/tables",),
     "formulaic": ("dsam_assets/design/",),
     "upath": ("resources/", "dsam_assets/cli/validating"),
@@ -39,7 +41,18 @@ ALLOWED = {
     "cloudpickle": (),
 }
 
-HEAVY = ("pandera", "arviz", "arviz_stats", "scipy", "formulaic", "cmdstanpy", "statsmodels", "plotly", "xarray")
+HEAVY = (
+    "pandera",
+    "arviz",
+    "arviz_stats",
+    "scipy",
+    "formulaic",
+    "cmdstanpy",
+    "statsmodels",
+    "plotly",
+    "kaleido",
+    "xarray",
+)
 
 
 def stage_of(module: str) -> str | None:

@@ -24,6 +24,7 @@ EDGES = {
     "config/diagnostics": {"resolved_config"},
     "config/allocation": {"resolved_config"},
     "config/report": {"resolved_config"},
+    "config/plots": {"resolved_config"},
     "session_info": {"config/formula", "config/fit"},
     "model_frame": {"data_file", "config/data"},
     "holiday_features": {"calendar_file", "model_frame", "config/formula", "config/data"},
@@ -68,7 +69,11 @@ EDGES = {
         "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "allocation",
+        "diagnostics_report", "allocation", "model_fit_plots",
+    },
+    "model_fit_plots": {
+        "posterior", "design_matrix", "design_matrix_manifest", "prior_table", "posterior_summary", "fitted",
+        "fit_metrics", "config/allocation", "diagnostics_report", "config/plots",
     },
 }  # fmt: skip
 
@@ -79,7 +84,7 @@ GROUPS = {
         "data_dictionary", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "prior_table", "pre_run_checks",
     },
-    "20_model_fit": {"posterior", "fit_metrics"},
+    "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report"},
     "50_model_selection": {"loo", "tscv"},

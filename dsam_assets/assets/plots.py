@@ -1,0 +1,67 @@
+"""The figures of every stage, drawn from its tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.report.figures.gallery import gallery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import dagster as dg
+    import pandas as pd
+
+    from dsam_assets.config.slices import AllocationSlice, PlotsSlice
+    from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.fit.draws import Draws
+    from dsam_assets.report.figures.canvas import Stamp
+
+CODE = ["report/figures", "fit/densities"]
+
+
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def model_fit_plots(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    design_matrix_manifest: pd.DataFrame,
+    prior_table: pd.DataFrame,
+    posterior_summary: Mapping[str, pd.DataFrame],
+    fitted: Mapping[str, pd.DataFrame],
+    fit_metrics: pd.DataFrame,
+    config_allocation: AllocationSlice,
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """Observed and fitted KPI, coefficients with intervals, and what the data added to the priors."""
+    from dsam_assets.report.figures.model_fit import model_fit_figures
+
+    figures = model_fit_figures(
+        posterior, design_matrix, design_matrix_manifest, prior_table, posterior_summary["posterior_summary"],
+        fitted["predictive"], fit_metrics, _media(posterior.terms, config_allocation),
+        _stamp(context, diagnostics_report),
+    )  # fmt: skip
+    return _published(context, "model_fit_plots", figures, config_plots)
+
+
+def _media(terms: Iterable[str], section: AllocationSlice) -> set[str]:
+    """The terms that stand for media: those of budget channels, and what the naming convention `m_…` says."""
+    channels = {channel.term for channel in section.allocation.channels}
+    return {term for term in terms if term in channels or term.startswith("m_")}
+
+
+def _stamp(context: dg.AssetExecutionContext, report: DiagnosticsReport | None = None) -> Stamp:
+    from dsam_assets.report.figures.canvas import Stamp
+
+    return Stamp(context.partition_key, None if report is None else report.reliability)
+
+
+def _published(
+    context: dg.AssetExecutionContext, asset: str, figures: Mapping[str, Any], plots: PlotsSlice
+) -> Published:
+    images = context.resources.images
+    drawn = gallery(asset, figures, plots, images.render)
+    return Published(drawn, {**drawn.facts(), "browser": images.marker()})
