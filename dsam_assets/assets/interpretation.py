@@ -21,7 +21,7 @@ SNAPSHOT_OF = (
     "holiday_features", "transform_assumptions", "transform_sensitivity",
     "prior_table", "model_frame", "design_matrix", "posterior", "fit_metrics", "posterior_summary", "fitted",
     "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "allocation",
-    "model_fit_plots",
+    "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots",
 )  # fmt: skip
 
 

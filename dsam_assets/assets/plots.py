@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import dagster as dg
     import pandas as pd
 
+    from dsam_assets.config.schema_data import DataSection
     from dsam_assets.config.slices import AllocationSlice, PlotsSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.diagnostics.report import DiagnosticsReport
@@ -45,6 +46,62 @@ def model_fit_plots(
         _stamp(context, diagnostics_report),
     )  # fmt: skip
     return _published(context, "model_fit_plots", figures, config_plots)
+
+
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def pre_run_plots(
+    context: dg.AssetExecutionContext,
+    model_frame: pd.DataFrame,
+    design_matrix: ModelMatrix,
+    vif_report: pd.DataFrame,
+    config_data: DataSection,
+    config_allocation: AllocationSlice,
+    config_plots: PlotsSlice,
+) -> Published:
+    """Media spend, KPI beside spend, and collinearity: what to look at before believing a fit."""
+    from dsam_assets.report.figures.pre_run import pre_run_figures
+
+    channels = {channel.name: channel.spend_col for channel in config_allocation.allocation.channels}
+    rows, kpi = model_frame.iloc[design_matrix.rows], design_matrix.response_name
+    figures = pre_run_figures(rows, kpi, channels, config_data.date_var, vif_report, _stamp(context))
+    return _published(context, "pre_run_plots", figures, config_plots)
+
+
+@market_asset(codec="figures", code=[*CODE, "diagnostics"], resources=["images"], kinds=["plotly"])
+def diagnostics_plots(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    fitted: Mapping[str, pd.DataFrame],
+    observed: Mapping[str, pd.DataFrame],
+    residuals: pd.DataFrame,
+    postfit_checks: Mapping[str, pd.DataFrame],
+    loo: Mapping[str, pd.DataFrame],
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """Residuals, predictive checks, boundaries, variation within groups, chains and calibration."""
+    from dsam_assets.report.figures.diagnostics import diagnostics_figures
+
+    tables = {**fitted, **observed, "residuals": residuals, **postfit_checks, **loo}
+    figures = diagnostics_figures(posterior, design_matrix, tables, _stamp(context, diagnostics_report))
+    return _published(context, "diagnostics_plots", figures, config_plots)
+
+
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def model_selection_plots(
+    context: dg.AssetExecutionContext,
+    loo: Mapping[str, pd.DataFrame],
+    tscv: Mapping[str, pd.DataFrame],
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """Influential rows, their predictions without themselves, and the predictions of later weeks."""
+    from dsam_assets.report.figures.model_selection import model_selection_figures
+
+    folds = tscv.get("tscv_folds") if config_plots.draw_tscv else None
+    figures = model_selection_figures(loo, folds, _stamp(context, diagnostics_report))
+    return _published(context, "model_selection_plots", figures, config_plots)
 
 
 def _media(terms: Iterable[str], section: AllocationSlice) -> set[str]:

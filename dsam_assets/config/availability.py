@@ -66,13 +66,10 @@ GAPS: tuple[Gap, ...] = (
     Gap("allocation.hold_weak", _is(True), _OFF),
     Gap("forecast.enabled", _is(True), _OFF),
     Gap("diagnostics.waivers[]", _anything, _REMOVE),
-    Gap("diagnostics.time_series_selection.save_png", _is(True), _REMOVE, written=True),
     Gap("outputs.decomp_top_n", _anything, _REMOVE, written=True),
     Gap("outputs.save_allocator_png", _is(True), _REMOVE, written=True),
     Gap("outputs.save_decomp_csv", _is(True), _REMOVE, written=True),
     Gap("outputs.save_decomp_png", _is(True), _REMOVE, written=True),
-    Gap("outputs.save_fit_png", _is(True), _REMOVE, written=True),
-    Gap("outputs.save_diagnostics_png", _is(True), _REMOVE, written=True),
     Gap("security.allow_unsafe_formula", _is(True), _OFF),
 )
 

@@ -47,7 +47,7 @@ class PlotsSlice(Section):
     save_fit_png: bool
     save_decomp_png: bool
     save_diagnostics_png: bool
-    save_tscv_png: bool
+    draw_tscv: bool
     save_allocator_png: bool
 
 
@@ -97,7 +97,7 @@ def plots_slice(config: Config) -> PlotsSlice:
         save_fit_png=outputs.save_fit_png,
         save_decomp_png=outputs.save_decomp_png,
         save_diagnostics_png=outputs.save_diagnostics_png,
-        save_tscv_png=outputs.save_diagnostics_png and config.diagnostics.time_series_selection.save_png,
+        draw_tscv=config.diagnostics.time_series_selection.save_png,
         save_allocator_png=outputs.save_allocator_png,
     )
 

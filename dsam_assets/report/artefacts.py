@@ -119,6 +119,9 @@ ARTEFACTS: tuple[Artefact, ...] = (
     ),
     Artefact("residuals.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv"),
     Artefact(
+        "residuals_latent.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv", "log_response"
+    ),
+    Artefact(
         "diagnostics_report.csv", "diagnostics_report", "diagnostics_report.csv", "diagnostics",
         "save_diagnostics_report_csv",
     ),

@@ -69,8 +69,17 @@ EDGES = {
         "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "allocation", "model_fit_plots",
+        "diagnostics_report", "allocation", "pre_run_plots", "model_fit_plots", "diagnostics_plots",
+        "model_selection_plots",
     },
+    "pre_run_plots": {
+        "model_frame", "design_matrix", "vif_report", "config/data", "config/allocation", "config/plots",
+    },
+    "diagnostics_plots": {
+        "posterior", "design_matrix", "fitted", "observed", "residuals", "postfit_checks", "loo", "diagnostics_report",
+        "config/plots",
+    },
+    "model_selection_plots": {"loo", "tscv", "diagnostics_report", "config/plots"},
     "model_fit_plots": {
         "posterior", "design_matrix", "design_matrix_manifest", "prior_table", "posterior_summary", "fitted",
         "fit_metrics", "config/allocation", "diagnostics_report", "config/plots",
@@ -82,12 +91,12 @@ GROUPS = {
     "10_pre_run": {
         "model_frame", "holiday_features", "pooling_map", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "transform_assumptions", "transform_sensitivity",
-        "spec_summary", "vif_report", "prior_table", "pre_run_checks",
+        "spec_summary", "vif_report", "prior_table", "pre_run_checks", "pre_run_plots",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
-    "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report"},
-    "50_model_selection": {"loo", "tscv"},
+    "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
+    "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation"},
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SUBTITLE_CHARACTERS = 116
 PANEL_HEIGHT, HEADER_HEIGHT = 190, 170
+FACET_LEGEND = 22
 LABEL_CHARACTERS = 26
 
 
@@ -76,7 +77,12 @@ def facets(words: Words, stamp: Stamp, names: Sequence[str], *, columns: int = 3
         figure.update_xaxes(title_text=safe(words.x), row=last, col=column + 1)
     figure.update_yaxes(title_text=safe(words.y), col=1)
     # The panels' names stand where a single panel has its legend.
-    return figure.update_layout(height=height, legend_y=1 + 24 / (height - HEADER_HEIGHT))
+    lower = figure.layout.margin.t + FACET_LEGEND
+    for stamp_text in figure.select_annotations({"name": "stamp"}):
+        stamp_text.yshift += FACET_LEGEND
+    return figure.update_layout(
+        height=height + FACET_LEGEND, margin_t=lower, legend_y=1 + 24 / (height - HEADER_HEIGHT)
+    )
 
 
 def place(index: int, columns: int) -> dict[str, int]:

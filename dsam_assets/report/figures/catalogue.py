@@ -38,12 +38,39 @@ def _of(asset: str, stage: Stage, switch: str | None, *rows: tuple[str, ...]) ->
 
 DRAWINGS: tuple[Drawing, ...] = (
     *_of(
+        "pre_run_plots", "pre_run", None,
+        ("media_spend_timeseries", "Spend by channel over time, stacked", "channels have spend columns"),
+        ("kpi_media_overlay", "KPI and total media spend over time", "channels have spend columns, and both vary"),
+        ("vif_bar", "Variance inflation factor of each predictor", "there are two predictors or more"),
+    ),
+    *_of(
         "model_fit_plots", "model_fit", "save_fit_png",
         ("fit_timeseries", "Observed and fitted KPI over time with the 95 % predictive interval"),
         ("fit_scatter", "Observed against fitted KPI with the line of equality"),
         ("posterior_forest", "Coefficients with 90 % intervals", "the posterior was sampled"),
         ("prior_posterior", "Prior and posterior density of each media coefficient",
          "the posterior was sampled and the model has media terms"),
+    ),
+    *_of(
+        "diagnostics_plots", "diagnostics", "save_diagnostics_png",
+        ("ppc", "Posterior predictive intervals (50 % and 90 %) with the observed KPI", "the posterior was sampled"),
+        ("residuals_timeseries", "Residuals over time"),
+        ("residuals_vs_fitted", "Residuals against fitted values"),
+        ("residuals_hist", "Distribution of the residuals"),
+        ("residuals_acf", "Autocorrelation of the residuals, KPI scale", "the rows are a calendar's"),
+        ("residuals_latent_acf", "Autocorrelation of the residuals, log scale", "the response is modelled as its log"),
+        ("boundary_hits", "Share of draws next to each boundary", "the posterior was sampled under boundaries"),
+        ("within_variation", "Share of each predictor's variance within groups", "the model is a panel"),
+        ("rank_trace", "Ranks of the draws by chain", "there are several chains"),
+        ("energy", "Energy of the sampler and its changes", "the posterior was sampled"),
+        ("calibration_ecdf", "LOO-PIT and interval coverage with simultaneous bands", "calibration was computed"),
+    ),
+    *_of(
+        "model_selection_plots", "model_selection", "save_diagnostics_png",
+        ("pareto_k", "Pareto k of each row", "PSIS-LOO was computed"),
+        ("loo_pit", "Histogram of the LOO-PIT values", "calibration was computed"),
+        ("elpd_influence", "Log predictive density of each row", "PSIS-LOO was computed"),
+        ("tscv_elpd_by_fold", "Log predictive density of later weeks, by fold", "folds were scored"),
     ),
 )  # fmt: skip
 
