@@ -57,9 +57,9 @@ class OutputsSection(Section):
     save_design_matrix_manifest_csv: bool = Field(default=True, description="design_matrix_manifest.csv.")
     save_vif_report_csv: bool = Field(default=True, description="vif_report.csv.")
     save_predictor_risk_register_csv: bool = Field(default=True, description="predictor_risk_register.csv.")
-    save_fit_png: bool = Field(default=True, description="fit_timeseries.png and fit_scatter.png.")
+    save_fit_png: bool = Field(default=True, description="PNGs of the fit; the pages are always written.")
     save_residuals_csv: bool = Field(default=True, description="residuals.csv.")
-    save_diagnostics_png: bool = Field(default=True, description="Residual, boundary and variation plots.")
+    save_diagnostics_png: bool = Field(default=True, description="PNGs of diagnostics and model selection.")
     save_model_selection_csv: bool = Field(default=True, description="loo_summary.csv.")
     save_model_selection_pointwise_csv: bool = Field(default=True, description="loo_pointwise.csv.")
 

@@ -31,7 +31,6 @@ MISSING = {
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
-    "diagnostics.time_series_selection.save_png": [HEAD + "diagnostics: {time_series_selection: {save_png: true}}"],
     "outputs.decomp_top_n": [HEAD + "outputs: {decomp_top_n: 8}"],
     **{
         f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
@@ -39,8 +38,6 @@ MISSING = {
             "save_allocator_png",
             "save_decomp_csv",
             "save_decomp_png",
-            "save_fit_png",
-            "save_diagnostics_png",
         )
     },
     "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
