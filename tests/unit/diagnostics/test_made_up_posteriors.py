@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
-from made_up_market import POSTERIORS, judged
+from made_up_market import POSTERIORS, WEEKS, judged
 
+from dsam_assets.config.schema_diagnostics import ModelSelectionSection
 from dsam_assets.diagnostics.calibration import calibration_json
 from dsam_assets.diagnostics.report import convergence_json, enforce, pareto_k_json, summary_text
+from dsam_assets.diagnostics.verdicts import loo_gate
 from dsam_assets.errors import GateError
 from dsam_assets.verdict import PolicyMode
 
@@ -114,7 +116,7 @@ def test_a_strict_gate_halts_what_has_not_been_shown_to_converge(name: str, mode
 @pytest.mark.parametrize(("name", "mode"), BY_MODE)
 def test_documents(name: str, mode: PolicyMode) -> None:
     expected, position, evidence = EXPECTED[name], MODES.index(mode), judged(name, mode)
-    convergence, pareto = convergence_json(evidence.report), pareto_k_json(evidence.report)
+    convergence, pareto = convergence_json(evidence.report), pareto_k_json(evidence.report, evidence.loo)
     calibration = calibration_json(evidence.report, evidence.loo)
     assert (convergence["converged"], convergence["computed"]) == (expected.converged[position], expected.computed)
     assert (pareto["ok"], pareto["computed"]) == (expected.ok, expected.ok is not None)
@@ -124,3 +126,26 @@ def test_documents(name: str, mode: PolicyMode) -> None:
         json.dumps(document, allow_nan=False)
         assert document["computed"] == (document["reason"] is None)
         assert document["computed"] or document[verdict] is not True, "not computed never reads as ok"
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_pareto_k_is_counted_by_band_and_its_row_is_named(name: str) -> None:
+    evidence = judged(name, "publish")
+    counts, k = pareto_k_json(evidence.report, evidence.loo)["counts"], evidence.loo["loo_pointwise"]["pareto_k"]
+    assert counts == {
+        "rows": WEEKS, "scored": WEEKS, "above_warn": (k > 0.7).sum(), "up_to_0_5": (k <= 0.5).sum(),
+        "up_to_0_7": k.between(0.5, 0.7, inclusive="right").sum(), "above_0_7": (k > 0.7).sum(),
+        "above_1": (k > 1).sum(), "not_computed": k.isna().sum(),
+    }  # fmt: skip
+    row = evidence.report.find("loo_pareto_k")
+    assert row is not None
+    if row.value is not None:
+        assert row.subject == f"{evidence.loo['loo_pointwise']['date'][k.argmax()]:%Y-%m-%d}"
+        assert f"({row.subject})" in row.message
+
+
+def test_rows_of_a_panel_are_named_by_unit_and_date() -> None:
+    tables = dict(judged("healthy", "publish").loo)
+    tables["loo_pointwise"] = tables["loo_pointwise"].assign(group="uk", pareto_k=0.1)
+    tables["loo_pointwise"].loc[3, "pareto_k"] = 0.9
+    assert loo_gate(tables, ModelSelectionSection()).subject == "uk 2023-01-23"
