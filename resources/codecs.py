@@ -246,7 +246,7 @@ class ReportCodec:
             **TableCodec().encode(asset, value.to_frame()),
             "diagnostics_summary.txt": report.summary_text(value).encode(),
             "convergence_report.json": json_bytes(report.convergence_json(value)),
-            "pareto_k_summary.json": json_bytes(report.pareto_k_json(value)),
+            "pareto_k_summary.json": json_bytes(report.pareto_k_json(value, tables)),
             "calibration_report.json": json_bytes(calibration.calibration_json(value, tables)),
             "policy.json": json_bytes(policy),
         }

@@ -119,6 +119,7 @@ def pareto_k_gate(
     warn: float,
     fail: float,
     n_rows: int | None = None,
+    places: Sequence[str] = (),
     reason: str = "PSIS-LOO has no result",
 ) -> GateResult:
     """g6: largest Pareto k of PSIS-LOO.
@@ -127,6 +128,7 @@ def pareto_k_gate(
         pareto_k: one k per scored row; `None` when LOO was not computed.
         warn, fail: `diagnostics.model_selection.pareto_k_warn` and `pareto_k_fail`.
         n_rows: rows of the model when only a sample of them was scored.
+        places: what the scored rows are called, e.g. by their date; they are counted where there is nothing.
         reason: why there is no result.
     """
     check_id, threshold = "loo_pareto_k", Threshold("above", warn, fail)
@@ -139,12 +141,14 @@ def pareto_k_gate(
     worst = int(np.nanargmax(pareto_k))
     value, above = float(pareto_k[worst]), int(np.count_nonzero(pareto_k > warn))
     sampled = f" (a sample of {n_rows:,})" if n_rows is not None and n_rows > pareto_k.size else ""
-    message = f"Largest Pareto k is {value:.3g}; {above:,} of {pareto_k.size:,} rows{sampled} are above {warn:g}."
+    place = places[worst] if places else f"observation {worst + 1} of those scored"
+    counted = f"{above:,} of {pareto_k.size:,} rows{sampled} are above {warn:g}"
+    message = f"Largest Pareto k is {value:.3g} ({place}); {counted}."
     status = judge(value, threshold)
     if missing.size and status != "fail":
         message = f"Not computed: Pareto k is NaN in {missing.size:,} rows. Of the others: {message}"
         return row(check_id, "not_computed", None, rule, "model", message)
-    return row(check_id, status, value, rule, f"observation {worst + 1} of those scored", message)
+    return row(check_id, status, value, rule, place, message)
 
 
 def _parameter_gate(

@@ -203,7 +203,7 @@ def _why_missing(report: DiagnosticsReport, check_ids: Iterable[str]) -> str | N
     return " ".join(dict.fromkeys(sentences)) or None
 
 
-def pareto_k_json(report: DiagnosticsReport, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
+def pareto_k_json(report: DiagnosticsReport, tables: Mapping[str, pd.DataFrame] | None = None) -> dict[str, Any]:
     """Content of `pareto_k_summary.json`.
 
     `ok` is true when the largest Pareto k was computed and is not above the warning threshold, false when it is, null
@@ -211,17 +211,30 @@ def pareto_k_json(report: DiagnosticsReport, counts: Mapping[str, int] | None = 
 
     Args:
         report: the verdict.
-        counts: rows per Pareto-k band, from the LOO result.
+        tables: `loo_summary`, for the rows per Pareto-k band.
     """
     row = report.find("loo_pareto_k")
     computed = row is not None and row.value is not None
+    summary = (tables or {}).get("loo_summary")
     return {
         "ok": row.status == "pass" if row is not None and computed else None,
         "computed": computed,
         "reason": None if computed else _why_missing(report, ["loo_pareto_k"]),
-        "counts": None if counts is None else dict(counts),
+        "counts": None if summary is None else _counts(summary.iloc[0]),
         "check": None if row is None else _check_json(row),
     }
+
+
+def _counts(summary: pd.Series) -> dict[str, int] | None:
+    """Rows of the model, scored rows, and those of each Pareto-k band; None where none was scored."""
+    if summary["status"] != "ok":
+        return None
+    names = {
+        "rows": "n_rows", "scored": "n_scored", "above_warn": "n_k_above_warn", "up_to_0_5": "n_k_le_0_5",
+        "up_to_0_7": "n_k_0_5_to_0_7", "above_0_7": "n_k_gt_0_7", "above_1": "n_k_gt_1",
+        "not_computed": "n_k_not_computed",
+    }  # fmt: skip
+    return {name: int(summary[column]) for name, column in names.items()}
 
 
 def _check_json(row: GateResult) -> dict[str, Any]:

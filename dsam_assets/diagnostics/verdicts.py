@@ -94,7 +94,17 @@ def loo_gate(loo: Mapping[str, pd.DataFrame], section: Any) -> GateResult:
         warn=section.pareto_k_warn,
         fail=section.pareto_k_fail,
         n_rows=int(summary["n_rows"]),
+        places=_places(pointwise),
     )
+
+
+def _places(pointwise: pd.DataFrame) -> list[str]:
+    """Panel unit and date of each scored row, as far as it has them."""
+    units = pointwise["group"].astype(str) if "group" in pointwise else None
+    if "date" not in pointwise:
+        return [] if units is None else units.tolist()
+    dates = pd.to_datetime(pointwise["date"]).dt.strftime("%Y-%m-%d")
+    return (dates if units is None else units + " " + dates).tolist()
 
 
 def _loo_not_computed(section: Any, reason: str) -> GateResult:

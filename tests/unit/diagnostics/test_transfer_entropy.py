@@ -107,6 +107,42 @@ def test_false_positives_are_as_rare_as_the_level_says(rho: float, most: float) 
     assert 0.015 < np.mean(found) < most
 
 
+def one_way(b: float, size: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """White x, and y with yₜ₊₁ = 0.4 yₜ + b xₜ + white noise: xₜ knows nothing of yₜ, so the transfer entropy from x to
+    y is ½ log(Var(yₜ₊₁ | yₜ) / Var(yₜ₊₁ | yₜ, xₜ)) = ½ log(1 + b²), and that from y to x is 0."""
+    x, noise, y = rng.normal(size=size + 100), rng.normal(size=size + 100), np.zeros(size + 100)
+    for t in range(1, size + 100):
+        y[t] = 0.4 * y[t - 1] + b * x[t - 1] + noise[t]
+    return x[100:], y[100:]
+
+
+@pytest.mark.parametrize("b", [0.3, 0.6, 1.2, 2.0])
+def test_long_gaussian_pair_has_most_of_its_analytic_value(b: float) -> None:
+    """Quarters of a normal variable keep two thirds of its information, and never gain any."""
+    x, y = one_way(b, 40_000, np.random.default_rng(1))
+    pairs = one_series(len(x), 4)
+    codes = binned(x, pairs), binned(y, pairs)
+    assert 0.55 < estimate(*codes, pairs) / (0.5 * math.log1p(b**2)) < 0.75
+    assert estimate(*codes[::-1], pairs) < 1e-3
+
+
+@pytest.mark.parametrize("b", [0.6, 1.2])
+def test_four_years_of_a_gaussian_pair_show_direction_and_order_of_magnitude(b: float) -> None:
+    effective, there, back = [], [], []
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 5])
+        x, y = one_way(b, 208, rng)
+        pairs = one_series(208, 4)
+        codes = binned(x, pairs), binned(y, pairs)
+        forward = transfer_entropy(*codes, pairs, rng, 99)
+        effective.append(forward.effective)
+        there.append(forward.p <= 0.05)
+        back.append(transfer_entropy(*codes[::-1], pairs, rng, 99).p <= 0.05)
+    assert 0.5 < np.mean(effective) / (0.5 * math.log1p(b**2)) < 0.9
+    assert all(there)
+    assert sum(back) <= 3
+
+
 def matrix_of(columns: dict[str, FloatArray], response: FloatArray) -> ModelMatrix:
     size = len(response)
     values = np.column_stack([np.ones(size), *columns.values()])

@@ -96,6 +96,30 @@ def test_equals_exact_leave_one_out(weekly: Weekly) -> None:
     assert result.warnings == ()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_total_is_within_its_monte_carlo_error_where_no_row_is_flagged(seed: int) -> None:
+    """The error of Σ log E is that of its terms over independent sets of draws."""
+    matrix = make_matrix(60, seed=20 + seed)
+    truth = exact_loo(matrix).sum()
+    totals = [run(exact_draws(matrix, 500, seed=100 * seed + each), matrix) for each in range(8)]
+    assert all(result.k_counts["above_warn"] == 0 for result in totals)
+    values = np.array([result.elpd_loo for result in totals])
+    assert abs(values.mean() - truth) < 4 * values.std(ddof=1) / np.sqrt(8)
+    assert values.std(ddof=1) < 0.05 * totals[0].se_elpd_loo
+
+
+def test_rows_that_it_cannot_judge_are_flagged_and_the_others_are_right() -> None:
+    """An outlier with leverage: its weights have no finite mean, and no number of draws makes its score right."""
+    matrix = make_matrix(60, seed=3, outlier=True)
+    truth = exact_loo(matrix)
+    result = run(exact_draws(matrix, 2500, seed=4), matrix)
+    error = np.abs(result.elpd_pointwise - truth)
+    flagged = result.pareto_k > 0.7
+    assert flagged.tolist() == (error > 0.1).tolist()
+    assert np.flatnonzero(flagged).tolist() == [10]
+    assert error[10] > 1.0
+
+
 def exact_predictive(matrix: ModelMatrix) -> tuple[FloatArray, FloatArray]:
     """Mean and sd of each row under the posterior of all rows."""
     mean, covariance = conjugate(matrix.values, matrix.response - matrix.offset)
