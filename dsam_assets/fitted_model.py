@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from dsam_assets.selection.reloo import refitter
 
 if TYPE_CHECKING:
     from dsam_assets.allocation.plan import BudgetPlan
+    from dsam_assets.fit.runner import StanRunner
     from dsam_assets.model import Model
     from dsam_assets.scales import ConversionMethod
 
@@ -45,10 +46,12 @@ class FittedModel:
     Attributes:
         model: the model that was fitted.
         result: draws, and tables of an optimisation.
+        runner: what ran Stan; evidence that needs further draws runs on it, too.
     """
 
     model: Model
     result: FitResult
+    runner: StanRunner
 
     @property
     def draws(self) -> Draws:
@@ -179,10 +182,8 @@ class FittedModel:
         return self._selection(self.model.config.diagnostics)
 
     def _selection(self, section: Any) -> dict[str, pd.DataFrame]:
-        from dsam_assets.model import stan
-
         fit = self.model.config.fit
-        refit = refitter(mcmc_settings(fit), stan(), positive_priors=fit.mcmc.parameterization.positive_priors)
+        refit = refitter(mcmc_settings(fit), self.runner, positive_priors=fit.mcmc.parameterization.positive_priors)
         return selection_tables(self.draws, self.matrix, self._labels, section, design=self.model.design, refit=refit)
 
     def postfit_checks(self, policy_mode: str = "publish") -> PostfitChecks:
@@ -204,8 +205,9 @@ class FittedModel:
         model = self.model._with(diagnostics=settings)
         section = model.config.diagnostics
         checks = self.model.pre_flight_checks(section.policy_mode)
+        prior = self.model.prior_predictive(section.policy_mode, runner=self.runner)["prior_predictive_checks"]
         postfit = gate_frame(self._postfit(section).gates)
-        return verdict_of_fit(self.draws, checks, postfit, self._selection(section), section)
+        return verdict_of_fit(self.draws, checks, prior, postfit, self._selection(section), section)
 
     def optimise_budget(self, scenario: Mapping[str, Any], **diagnostics: Any) -> BudgetPlan:
         """Split a budget with the fitted response, stamped with the verdict; population effects for panels.
@@ -223,9 +225,10 @@ class FittedModel:
         """
         from dsam_assets.allocation.plan import plan_budget
 
-        config = self.model._with(allocation={**scenario, "enabled": True}).config
+        planned = self.model._with(allocation={**scenario, "enabled": True})
+        config = planned.config
         require_channels(config, self.model.data, self.matrix.terms)
-        report = self.diagnostics(**diagnostics)
+        report = replace(self, model=planned).diagnostics(**diagnostics)  # what was spent is evidence, too
         enforce(report)
         section = AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation)
         return plan_budget(self.draws, self.matrix, self.model.data, section, report)

@@ -27,9 +27,11 @@ from dsam_assets.design.additions import model_inputs
 from dsam_assets.design.build import BuiltMatrix, matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import parse_formula
+from dsam_assets.design.labels import row_labels
 from dsam_assets.design.model_design import ModelDesign, design_prior_table, model_checks, model_design
 from dsam_assets.diagnostics.gate_table import gate_frame
-from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.diagnostics.prefit import pre_run_gates
+from dsam_assets.diagnostics.prior_predictive import prior_predictive
 from dsam_assets.errors import DataError, FitError
 from dsam_assets.fit.model import fit_model
 from dsam_assets.fit.programs import first_that_compiles, programs_of
@@ -220,11 +222,26 @@ class Model:
         Raises:
             DsamError: the model cannot be fitted at all.
         """
-        checks = model_checks(self.built.matrix)
-        require_usable(checks)
+        matrix, config = self.built.matrix, self._with(diagnostics={"policy_mode": policy_mode}).config
+        require_usable(model_checks(matrix))
         _ = self.design
-        mode = self._with(diagnostics={"policy_mode": policy_mode}).config.diagnostics.policy_mode
-        return gate_frame(prefit_gates(checks, mode))
+        mode, channels = config.diagnostics.policy_mode, config.allocation.channels
+        return gate_frame(pre_run_gates(matrix, self.data, config.data.date_var, channels, mode))
+
+    def prior_predictive(
+        self, policy_mode: str = "publish", *, runner: StanRunner | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """What the priors say about the response before it is seen: `prior_predictive_summary`, quantiles by row in
+        `prior_predictive_rows`, for a log response `prior_predictive_rows_kpi`, and `prior_predictive_checks` (g1).
+
+        Args:
+            policy_mode: the policy that judges it.
+            runner: what runs Stan; found or assembled when not given.
+        """
+        config = self._with(diagnostics={"policy_mode": policy_mode}).config
+        labels = row_labels(self.data, config.data.date_var, self.built.matrix)
+        stan_runner = stan() if runner is None else runner
+        return prior_predictive(self.design, labels, config.fit, config.diagnostics.policy_mode, stan_runner)
 
     def fit(self, *, runner: StanRunner | None = None, **settings: Any) -> FittedModel:
         """Sample the posterior.
@@ -263,8 +280,8 @@ class Model:
         from dsam_assets.fitted_model import FittedModel
 
         self.pre_flight_checks()
-        fit = fit_model(self.design, self.config.fit, stan() if runner is None else runner)
-        return FittedModel(self, fit)
+        stan_runner = stan() if runner is None else runner
+        return FittedModel(self, fit_model(self.design, self.config.fit, stan_runner), stan_runner)
 
     def __getattr__(self, name: str) -> Any:
         from dsam_assets.fitted_model import FittedModel

@@ -31,7 +31,7 @@ from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import Formula, parse_formula
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
-from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.diagnostics.prefit import pre_run_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
 from dsam_assets.fit.sensitivity import SensitivityInputs, scenario_design
 from dsam_assets.verdict import GateResult
@@ -79,15 +79,17 @@ def preflight(loaded: LoadedConfig) -> Preflight:
         market_dictionary(config.data, columns, inputs.formula.variables, holidays)
         pooling = load_pooling_map(config.pooling) if config.pooling.enabled else None
         matrix = matrix_from_slices(inputs, formula_slice(config), config.data, pooling).matrix
-        checks = model_checks(matrix)
-        require_usable(checks)
+        require_usable(model_checks(matrix))
         design = model_design(matrix, priors_slice(config))
         if config.transforms.sensitivity.enabled:
             _require_scenarios(config, dataset.frame, holidays, pooling)
         if config.allocation.enabled:
             require_channels(config, dataset.frame, matrix.terms)
             _require_budget(config, dataset.frame, matrix)
-    return Preflight(loaded, dataset, inputs.formula, design, prefit_gates(checks, config.diagnostics.policy_mode))
+        gates = pre_run_gates(
+            matrix, dataset.frame, config.data.date_var, config.allocation.channels, config.diagnostics.policy_mode
+        )
+    return Preflight(loaded, dataset, inputs.formula, design, gates)
 
 
 def _require_scenarios(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 GATE_EXIT_STATUS = 3
 # Assets whose records tell a run's story; those of a decision are left out when a gate halts.
 EVIDENCE = (
-    "model_frame", "design_matrix", "diagnostics_report", "fit_metrics", "loo", "tscv", "transform_sensitivity",
+    "model_frame", "design_matrix", "stationarity_report", "transfer_entropy_report", "prior_predictive",
+    "diagnostics_report", "fit_metrics", "loo", "tscv", "transform_sensitivity",
 )  # fmt: skip
 DECISIONS = ("allocation",)
 

@@ -1,4 +1,4 @@
-"""A stand-in for Stan: draws from the conjugate posterior of the linear program, and its mode, in milliseconds.
+"""A stand-in for Stan: draws from the conjugate posterior of the linear program, its prior and its mode, fast.
 
 Given the residual standard deviation, the coefficients of a linear model with normal priors are normal with precision
 R'R/σ² + diag(1/sd²); σ² itself is drawn from its scaled inverse chi-squared distribution at the least-squares fit.
@@ -30,8 +30,20 @@ def conjugate_draws(data: Mapping[str, Any], count: int, rng: np.random.Generato
         precision = factor.T @ factor / sigma**2 + np.diag(weight)
         mean = np.linalg.solve(precision, factor.T @ target / sigma**2 + weight * data["prior_mean"])
         coef[draw] = mean + np.linalg.solve(np.linalg.cholesky(precision).T, rng.normal(size=size))
-    lower = np.where(np.isfinite(data["lower_bound"]), data["lower_bound"], 0.0)
-    return np.where(np.isfinite(data["lower_bound"]), lower + np.abs(coef - lower), coef), noise
+    return reflected(data, coef), noise
+
+
+def prior_draws(data: Mapping[str, Any], count: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (count, K) and residual standard deviations (count,) of normal priors."""
+    coef = rng.normal(data["prior_mean"], data["prior_sd"], size=(count, data["K"]))
+    return reflected(data, coef), np.abs(rng.normal(data["noise_location"], data["noise_spread"], size=count))
+
+
+def reflected(data: Mapping[str, Any], coef: FloatArray) -> FloatArray:
+    """Coefficients below a lower bound, moved as far above it."""
+    bounded = np.isfinite(data["lower_bound"])
+    lower = np.where(bounded, data["lower_bound"], 0.0)
+    return np.where(bounded, lower + np.abs(coef - lower), coef)
 
 
 def joint_mode(data: Mapping[str, Any]) -> tuple[FloatArray, float]:
@@ -95,9 +107,10 @@ class FakeRunner:
         self.calls.append((program, data, settings))
         rng = np.random.default_rng(settings.seed)
         shape = (settings.chains, settings.sampling // settings.thin)
-        coef, noise = conjugate_draws(data, shape[0] * shape[1], rng)
+        drawn = prior_draws if data["prior_only"] else conjugate_draws
+        coef, noise = drawn(data, shape[0] * shape[1], rng)
         coef, noise = coef.reshape(*shape, -1), noise.reshape(shape)
-        if self.stuck:
+        if self.stuck and not data["prior_only"]:
             coef[0], noise[0] = coef[0, 0], noise[0, 0]
         statistics = {
             "lp__": rng.normal(size=shape),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset
-from dsam_assets.assets.outcomes import FIT_CHECKS, PREFIT_CHECKS, check_result, check_specs
+from dsam_assets.assets.outcomes import FIT_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def diagnostics_report(
     context: dg.AssetExecutionContext,
     posterior: Draws,
     pre_run_checks: pd.DataFrame,
+    prior_predictive: Mapping[str, pd.DataFrame],
     postfit_checks: Mapping[str, pd.DataFrame],
     loo: Mapping[str, pd.DataFrame],
     config_diagnostics: DiagnosticsSection,
@@ -92,8 +93,11 @@ def diagnostics_report(
     """The verdict: every check judged under the policy, the overall status, and whether decisions may follow."""
     from dsam_assets.diagnostics.verdicts import Verdict, verdict_of_fit
 
-    report = verdict_of_fit(posterior, pre_run_checks, postfit_checks["postfit_checks"], loo, config_diagnostics)
+    report = verdict_of_fit(
+        posterior, pre_run_checks, prior_predictive["prior_predictive_checks"], postfit_checks["postfit_checks"], loo,
+        config_diagnostics,
+    )  # fmt: skip
     converged = "does not apply" if report.converged is None else report.converged
     shown = {"overall": report.overall, "reliability": report.reliability, "converged": converged}
-    rows = [row for row in report.results if row.check_id not in PREFIT_CHECKS]
+    rows = [row for row in report.results if row.check_id in FIT_CHECKS]
     return Published(Verdict(report, loo), shown, [check_result(row, report.policy_mode) for row in rows])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import Published, market_asset, require_current
+from resources.run_folder import BUNDLED_ASSETS
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -16,13 +17,8 @@ if TYPE_CHECKING:
 
 RUN_DIR_TAG = "dsam/run_dir"
 
-SNAPSHOT_OF = (
-    "resolved_config", "session_info", "design_matrix_manifest", "data_dictionary", "spec_summary", "vif_report",
-    "holiday_features", "transform_assumptions", "transform_sensitivity",
-    "prior_table", "model_frame", "design_matrix", "posterior", "fit_metrics", "posterior_summary", "fitted",
-    "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "allocation",
-    "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots",
-)  # fmt: skip
+# The verdict is an input of its own.
+SNAPSHOT_OF = tuple(name for name in BUNDLED_ASSETS if name != "diagnostics_report")
 
 
 @market_asset(codec="json", code=["report"], after=SNAPSHOT_OF, always_run=True)

@@ -14,7 +14,8 @@ from dsam_assets.diagnostics.thresholds import CHECKS
 from dsam_assets.errors import DsamError
 from dsam_assets.verdict import GateResult, PolicyMode, effective_status
 
-PREFIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P0")
+PREFIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "p0")
+PRIOR_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "g1")
 FIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P1")
 
 MARKETS = dg.DynamicPartitionsDefinition(name="market")

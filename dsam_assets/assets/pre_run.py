@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_asset
-from dsam_assets.assets.outcomes import PREFIT_CHECKS, check_result, check_specs
+from dsam_assets.assets.outcomes import PREFIT_CHECKS, PRIOR_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import raw_frame_type, table_columns, table_type, tables_type
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dsam_assets.config.schema_data import DataSection
     from dsam_assets.config.schema_diagnostics import DiagnosticsSection
     from dsam_assets.config.schema_model import FitSection
-    from dsam_assets.config.slices import FormulaSlice, PriorsSlice, ReportSlice
+    from dsam_assets.config.slices import AllocationSlice, FormulaSlice, PriorsSlice, ReportSlice
     from dsam_assets.design.matrix import ModelMatrix
 
 
@@ -114,15 +114,14 @@ def data_dictionary(
     config_formula: FormulaSlice,
     config_data: DataSection,
 ) -> Published:
-    """What each modelled column means: from the config, the dictionary file, and generated columns."""
-    from dsam_assets.data.dictionary import market_dictionary
+    """What each column means, from the config, the dictionary file, and generated columns; and what it holds."""
+    from dsam_assets.data.dictionary import dictionary_with_statistics
     from dsam_assets.data.holidays import from_tables
     from dsam_assets.design.additions import model_inputs
 
     holidays = from_tables(holiday_features)
     inputs = model_inputs(config_formula, model_frame, holidays, date_var=config_data.date_var)
-    columns = [str(name) for name in inputs.frame.columns]
-    return Published(market_dictionary(config_data, columns, inputs.formula.variables, holidays))
+    return Published(dictionary_with_statistics(config_data, inputs.frame, inputs.formula.variables, holidays))
 
 
 @market_asset(codec="text", code=["data", "design"])
@@ -225,17 +224,95 @@ def prior_table(context: dg.AssetExecutionContext, design_matrix: ModelMatrix, c
 
 
 @market_asset(
-    codec="table", code=["design", "diagnostics"], dagster_type=table_type("pre_run_checks"),
+    codec="table", code=["data", "design", "diagnostics"], dagster_type=table_type("pre_run_checks"),
     columns=table_columns("pre_run_checks"), check_specs=check_specs("pre_run_checks", PREFIT_CHECKS),
 )  # fmt: skip
 def pre_run_checks(
-    context: dg.AssetExecutionContext, design_matrix: ModelMatrix, config_diagnostics: DiagnosticsSection
+    context: dg.AssetExecutionContext,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+    config_allocation: AllocationSlice,
+    config_diagnostics: DiagnosticsSection,
 ) -> Published:
-    """P0 checks: finite response, constant and duplicate columns, rank, condition number, identification."""
-    from dsam_assets.design.model_design import model_checks
+    """P0 checks of the data and the design: finite response, constants, copies, rank, condition number, identification;
+    enough weeks, spend with exposure, words for missing values, regular weeks."""
     from dsam_assets.diagnostics.gate_table import gate_frame
-    from dsam_assets.diagnostics.prefit import prefit_gates
+    from dsam_assets.diagnostics.prefit import pre_run_gates
 
-    mode = config_diagnostics.policy_mode
-    rows = prefit_gates(model_checks(design_matrix), mode)
+    mode, channels = config_diagnostics.policy_mode, config_allocation.allocation.channels
+    rows = pre_run_gates(design_matrix, model_frame, config_data.date_var, channels, mode)
     return Published(gate_frame(rows), checks=[check_result(row, mode) for row in rows])
+
+
+@market_asset(
+    codec="table", code=["design", "diagnostics"], dagster_type=table_type("stationarity_report"),
+    columns=table_columns("stationarity_report"),
+)  # fmt: skip
+def stationarity_report(
+    context: dg.AssetExecutionContext, design_matrix: ModelMatrix, model_frame: pd.DataFrame, config_data: DataSection
+) -> Published:
+    """ADF and KPSS tests of the response and every predictor, by panel unit, with what they come to. No gate."""
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.diagnostics.stationarity import stationarity_facts
+    from dsam_assets.diagnostics.stationarity import stationarity_report as report
+
+    table = report(design_matrix, row_labels(model_frame, config_data.date_var, design_matrix))
+    return Published(table, stationarity_facts(table))
+
+
+@market_asset(
+    codec="table", code=["design", "diagnostics", "fit/sample"], dagster_type=table_type("transfer_entropy_report"),
+    columns=table_columns("transfer_entropy_report"),
+)  # fmt: skip
+def transfer_entropy_report(
+    context: dg.AssetExecutionContext,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+    config_fit: FitSection,
+    config_allocation: AllocationSlice,
+    config_diagnostics: DiagnosticsSection,
+) -> Published:
+    """Whose past helps to predict whom, media or the KPI: permutation tests both ways, of channels and media terms. No
+    gate."""
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.diagnostics.transfer_entropy import media_terms, transfer_entropy_facts
+    from dsam_assets.diagnostics.transfer_entropy import transfer_entropy_report as report
+    from dsam_assets.fit.sample import mcmc_settings
+
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
+    terms = media_terms(config_allocation.allocation.channels, config_diagnostics.identifiability)
+    table = report(design_matrix, labels, terms, seed=mcmc_settings(config_fit).seed)
+    return Published(table, transfer_entropy_facts(table))
+
+
+@market_asset(
+    codec="tables", code=["design", "fit", "diagnostics", *STAN_PROGRAMS],
+    resources=["stan"], pool="stan", kinds=["stan"], columns=table_columns("prior_predictive_summary"),
+    dagster_type=tables_type("prior_predictive", "the response under the prior, and its checks"),
+    check_specs=check_specs("prior_predictive", PRIOR_CHECKS),
+)  # fmt: skip
+def prior_predictive(
+    context: dg.AssetExecutionContext,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    config_data: DataSection,
+    config_priors: PriorsSlice,
+    config_fit: FitSection,
+    config_diagnostics: DiagnosticsSection,
+) -> Published:
+    """The response that the priors expect before the data speak (g1): drawn by the posterior's own program."""
+    from dsam_assets.design.checks import require_usable
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.design.model_design import model_checks, model_design
+    from dsam_assets.diagnostics.gate_table import gates_from_frame
+    from dsam_assets.diagnostics.prior_predictive import prior_predictive as draw
+    from dsam_assets.diagnostics.prior_predictive import prior_predictive_facts
+
+    require_usable(model_checks(design_matrix))
+    labels, mode = row_labels(model_frame, config_data.date_var, design_matrix), config_diagnostics.policy_mode
+    design = model_design(design_matrix, config_priors)
+    tables = draw(design, labels, config_fit, mode, context.resources.stan)
+    rows = gates_from_frame(tables["prior_predictive_checks"])
+    return Published(tables, prior_predictive_facts(tables), [check_result(row, mode) for row in rows])

@@ -1,4 +1,4 @@
-"""The data dictionary: what each modelled column means, as the config, a CSV file and generated columns say."""
+"""The data dictionary: what each column means, as the config, a CSV file and generated columns say, and holds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from dsam_assets.config.schema_data import DataSection
+from dsam_assets.data.column_statistics import column_statistics
 from dsam_assets.data.files import read_once
 from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.read import read_table
@@ -52,7 +53,7 @@ def data_dictionary(
     *,
     fallbacks: Sequence[Mapping[str, Entry]] = (),
 ) -> pd.DataFrame:
-    """One row per modelled column and per further column that is described.
+    """One row per column: the modelled ones first, then others that are described, then the rest.
 
     Args:
         columns: the data's columns, generated ones included.
@@ -77,7 +78,7 @@ def data_dictionary(
     return pd.DataFrame(
         [
             {"term": name, **_fields(name, (entries, *fallbacks)), "in_formula": name in used}
-            for name in dict.fromkeys([*used, *described])
+            for name in dict.fromkeys([*used, *described, *columns])
         ],
         columns=["term", *FIELDS, "in_formula"],
     )
@@ -88,6 +89,23 @@ def _fields(name: str, sources: Sequence[Mapping[str, Entry]]) -> dict[str, str]
     found = [source[name] for source in sources if name in source]
     given = {field: [getattr(entry, field) for entry in found] for field in FIELDS}
     return {field: next((text for text in texts if text is not None), "") for field, texts in given.items()}
+
+
+def dictionary_with_statistics(
+    section: DataSection, frame: pd.DataFrame, used: Sequence[str], holidays: HolidayFeatures | None = None
+) -> pd.DataFrame:
+    """`market_dictionary` with the columns of `column_statistics.column_statistics` beside the words.
+
+    Args:
+        section: the config's `data`.
+        frame: the data, generated columns included.
+        used, holidays: as for `market_dictionary`.
+
+    Raises:
+        ConfigError, DataError: as `market_dictionary`.
+    """
+    words = market_dictionary(section, [str(name) for name in frame.columns], used, holidays)
+    return words.merge(column_statistics(frame), on="term", how="left", validate="1:1")
 
 
 def market_dictionary(

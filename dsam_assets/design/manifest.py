@@ -23,19 +23,21 @@ def design_matrix_manifest(matrix: ModelMatrix) -> pd.DataFrame:
             "min": values.min(axis=0),
             "max": values.max(axis=0),
             "share_zero": (values == 0).mean(axis=0),
+            "unique": [len(np.unique(values[:, column])) for column in range(values.shape[1])],
         }
     )
 
 
 def spec_summary(name: str, kind: str, formula: Formula, matrix: ModelMatrix, frame_rows: int) -> pd.DataFrame:
-    """The model in one row: class, formula, response scale, rows and predictors."""
+    """The model in one row: class, formula, response scale, rows, columns and parameters."""
     rows, terms = matrix.values.shape
+    parameters = parameter_count(matrix)
     return pd.DataFrame(
         [
             {
                 "model_name": name,
                 "model_type": kind,
-                "formula": formula.text,
+                "formula": " ".join(formula.text.split()),
                 "response": matrix.response_name,
                 "response_scale": matrix.response_scale,
                 "rows_in_file": frame_rows,
@@ -43,7 +45,15 @@ def spec_summary(name: str, kind: str, formula: Formula, matrix: ModelMatrix, fr
                 "rows_dropped": frame_rows - rows,
                 "dropped_by_column": "; ".join(f"{column}: {count}" for column, count in matrix.dropped.items()),
                 "terms": terms,
-                "rows_per_parameter": rows / (terms + 1),
+                "parameters": parameters,
+                "rows_per_parameter": rows / parameters,
             }
         ]
     )
+
+
+def parameter_count(matrix: ModelMatrix) -> int:
+    """Coefficients, of labels instead of the variables that share them; group standard deviations; the noise's."""
+    pooling = matrix.pooling
+    shared = 0 if pooling is None else len(pooling.label_names) - len(pooling.variables)
+    return len(matrix.terms) + shared + sum(len(group.terms) for group in matrix.groups) + 1

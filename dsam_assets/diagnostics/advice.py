@@ -22,6 +22,37 @@ ADVICE: Mapping[str, str] = {
         "Leave the variables named out of cre.vars or of the group term, give them a population coefficient, or put "
         "variables that share a label into the same unit."
     ),
+    "pre_weeks_per_parameter": (
+        "Use fewer terms, more weeks, or pool; or accept that priors decide much of the result and choose them with "
+        "care."
+    ),
+    "pre_weeks_of_data": (
+        "Bring in more weeks. In a short series the priors, and in a panel the other units, decide most media effects."
+    ),
+    "pre_spend_without_exposure": (
+        "Check the rows named: exposure may be missing, or spend booked in another week. A lag or adstock can explain "
+        "the first weeks of a campaign."
+    ),
+    "pre_literal_missing": "Leave missing values empty in the data, or write NA in a CSV file.",
+    "pre_week_anchor": "Date every row by the first day of its week, in every unit.",
+    "pre_week_gaps": (
+        "Add the missing weeks, with zeros where nothing happened. Lags, adstock and residual correlations take rows "
+        "as neighbours; data.na_action: omit drops rows, too."
+    ),
+    "prior_predictive_plausibility": (
+        "Look at sd_ratio in prior_predictive_summary. Well above 1: the priors are wider than the data (the default "
+        "ones are), so what the data cannot tell stays open; where you know more, give slopes a prior sd of about "
+        "sd(response) / sd(predictor) and noise_sd one of sd(response). Below 1, or the share near zero: the priors "
+        "rule out what happened; check the units of priors.overrides, and set model.scale: true."
+    ),
+    "prior_predictive_coverage": (
+        "The priors rule out observed values: check the means, units and bounds of priors.overrides and "
+        "boundaries.overrides, and widen what you are not that sure of."
+    ),
+    "prior_predictive_movement": (
+        "The priors of the slopes are too tight to explain the response: check the units of priors.overrides, and use "
+        "standard deviations of about sd(response) / sd(predictor)."
+    ),
     "sampler_rhat_max": "Increase fit.mcmc.iter and fit.mcmc.warmup; if it stays high, simplify the model.",
     "sampler_ess_bulk_min": "Increase fit.mcmc.iter; if it stays low, check for several modes.",
     "sampler_ess_tail_min": (
@@ -97,39 +128,3 @@ def advice_for(check_id: str, status: Status) -> str:
     if status == "not_computed":
         return NOT_COMPUTED_ADVICE.get(check_id, _NOT_COMPUTED)
     return ADVICE[check_id]
-
-
-# To be merged into ADVICE together with thresholds.PENDING_PRERUN_CHECKS.
-PENDING_PRERUN_ADVICE: Mapping[str, str] = {
-    "prior_predictive_plausibility": (
-        "Look at sd_ratio in prior_predictive_summary. Well above 1: the priors are wider than the data (the default "
-        "ones are), so what the data cannot tell stays open; where you know more, give slopes a prior sd of about "
-        "sd(response) / sd(predictor) and noise_sd one of sd(response). Below 1, or the share near zero: the priors "
-        "rule out what happened; check the units of priors.overrides, and set model.scale: true."
-    ),
-    "prior_predictive_coverage": (
-        "The priors rule out observed values: check the means, units and bounds of priors.overrides and "
-        "boundaries.overrides, and widen what you are not that sure of."
-    ),
-    "prior_predictive_movement": (
-        "The priors of the slopes are too tight to explain the response: check the units of priors.overrides, and use "
-        "standard deviations of about sd(response) / sd(predictor)."
-    ),
-    "pre_weeks_per_parameter": (
-        "Use fewer terms, more weeks, or pool; or accept that priors decide much of the result and choose them with "
-        "care."
-    ),
-    "pre_weeks_of_data": (
-        "Bring in more weeks. In a short series the priors, and in a panel the other units, decide most media effects."
-    ),
-    "pre_spend_without_exposure": (
-        "Check the rows named: exposure may be missing, or spend booked in another week. A lag or adstock can explain "
-        "the first weeks of a campaign."
-    ),
-    "pre_literal_missing": "Leave missing values empty in the data, or write NA in a CSV file.",
-    "pre_week_anchor": "Date every row by the first day of its week, in every unit.",
-    "pre_week_gaps": (
-        "Add the missing weeks, with zeros where nothing happened. Lags, adstock and residual correlations take rows "
-        "as neighbours; data.na_action: omit drops rows, too."
-    ),
-}

@@ -1,14 +1,38 @@
-"""The pre-fit gates (p0): the response and the design matrix, judged from the design stage's numbers."""
+"""The pre-fit gates (p0): the response and the design matrix, judged from the design stage's numbers, and the data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dsam_assets.design.labels import row_labels
+from dsam_assets.design.model_design import model_checks
+from dsam_assets.diagnostics.data_checks import Channel, DataFacts, data_gates
 from dsam_assets.diagnostics.rows import judged, listed, not_computed
 from dsam_assets.verdict import GateResult, PolicyMode
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dsam_assets.design.checks import DesignChecks
+    from dsam_assets.design.matrix import ModelMatrix
+
+
+def pre_run_gates(
+    matrix: ModelMatrix, frame: pd.DataFrame, date_var: str | None, channels: Sequence[Channel], mode: PolicyMode
+) -> tuple[GateResult, ...]:
+    """p0: every check that needs neither Stan nor a fit.
+
+    Args:
+        matrix: the model matrix.
+        frame: the data, with every column of the file.
+        date_var: its date column.
+        channels: `allocation.channels`, which say what was spent on which term.
+        mode: the policy that chooses the thresholds.
+    """
+    checks = model_checks(matrix)
+    facts = DataFacts(matrix, checks, frame, row_labels(frame, date_var, matrix), channels)
+    return (*prefit_gates(checks, mode), *data_gates(facts, mode))
 
 
 def prefit_gates(checks: DesignChecks, mode: PolicyMode) -> tuple[GateResult, ...]:

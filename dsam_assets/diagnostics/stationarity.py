@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.design.checks import CONSTANT_TOLERANCE, INTERCEPT
+from dsam_assets.diagnostics.rows import listed
 from dsam_assets.diagnostics.series import UnitSeries, unit_series
 from dsam_assets.scales import FloatArray
 
@@ -42,7 +43,7 @@ LEVEL = 0.05
 LEAST_ROWS = 30
 MOST_ROWS = 1_000
 MOST_SERIES = 500
-# Share of a series' spread that rounding in a file can leave around an exact line.
+# Share of a series' spread that rounding in a file can leave around an exact line or wave.
 _LINE_TOLERANCE = 1e-5
 _KINDS: dict[Regression, str] = {"level": "c", "trend": "ct"}
 _COLUMNS = (
@@ -105,6 +106,15 @@ def stationarity_report(matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFra
     return table.astype({"adf_lags": "Int64", **dict.fromkeys(("adf_stat", "adf_p", "kpss_stat", "kpss_p"), "float64")})
 
 
+def stationarity_facts(table: pd.DataFrame) -> dict[str, int | str]:
+    """Key numbers for the asset's metadata: series by conclusion, and which of them have a unit root."""
+    counts = {str(name): int(number) for name, number in table["conclusion"].value_counts(sort=False).items()}
+    wandering = table.loc[table["conclusion"] == "unit_root", "series"].value_counts(sort=False)
+    units = table["group"].nunique()
+    names = [f"{name} in {number} of {units} units" if units > 1 else str(name) for name, number in wandering.items()]
+    return {"tested": int((table["regression"] != "").sum()), **counts, "unit_root_series": listed(names)}
+
+
 def _series(matrix: ModelMatrix, units: tuple[UnitSeries, ...]) -> Iterator[tuple[str, UnitSeries, FloatArray, bool]]:
     """Name, unit, values in date order, and whether it is tested; the response first."""
     columns = {matrix.response_name: matrix.response}
@@ -133,12 +143,16 @@ def _untestable(values: FloatArray, unit: UnitSeries, tested: bool) -> tuple[str
         return "not_tested", f"only {MOST_SERIES:,} series are tested, of evenly spaced units"
     if unit.repeated.size:
         return "inconclusive", f"not one series: {unit.repeated.size:,} dates repeat, the first {unit.repeated[0]}"
+    if not np.isfinite(values).all():
+        return "inconclusive", "the series has values that are not finite"
     if np.ptp(values) <= CONSTANT_TOLERANCE * np.abs(values).max():
         return "constant", "the series does not vary"
     if len(values) < LEAST_ROWS:
         return "too_short", f"fewer than {LEAST_ROWS} rows"
     if _is_line(values):
         return "trend_stationary", "an exact straight line: nothing is left to test"
+    if _is_wave(values):
+        return "stationary", "an exact wave: nothing is left to test"
     return "", ""
 
 
@@ -147,6 +161,18 @@ def _is_line(values: FloatArray) -> bool:
     centred = values - values.mean()
     rest = centred - time * (time @ centred) / (time @ time)
     return bool(np.abs(rest).max() <= _LINE_TOLERANCE * np.abs(centred).max())
+
+
+def _is_wave(values: FloatArray) -> bool:
+    """Whether x_{t+1} + x_{t−1} is an exact linear function of x_t with a slope below 2: a sinusoid about a level."""
+    sums, middle = values[2:] + values[:-2], values[1:-1]
+    centred, spread = middle - middle.mean(), np.ptp(values)
+    square = float(centred @ centred)
+    slope = float(centred @ sums) / square if square > 0 else math.inf
+    if abs(slope) >= 2:
+        return False
+    rest = sums - sums.mean() - slope * centred
+    return bool(np.abs(rest).max() <= _LINE_TOLERANCE * spread)
 
 
 def conclude(values: FloatArray) -> tuple[UnitRootTests, str, str]:

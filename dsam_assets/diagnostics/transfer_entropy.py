@@ -25,11 +25,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dsam_assets.diagnostics.rows import listed
 from dsam_assets.diagnostics.series import UnitSeries, unit_series, usual_step
 from dsam_assets.scales import FloatArray
 
 if TYPE_CHECKING:
     from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.diagnostics.data_checks import Channel
+    from dsam_assets.diagnostics.identifiability import IdentifiabilityLike
 
 Direction = Literal["media_to_kpi", "kpi_to_media"]
 IntArray = NDArray[np.intp]
@@ -47,6 +50,7 @@ _ROUNDING = 1e-12
 _COLUMNS = (
     "term", "direction", "pairs", "bins", "permutations", "te", "te_shuffled", "te_effective", "p", "q", "note",
 )  # fmt: skip
+_NO_TERMS = "Not computed: neither allocation.channels nor diagnostics.identifiability.media_terms names a media term."
 _NOTED = ("term", "direction", "q", "note")
 _NOTES: dict[Direction, str] = {
     "media_to_kpi": "The past of {term} helps to predict the KPI beyond the KPI's own past.",
@@ -89,6 +93,18 @@ class TransferEntropy:
         return self.estimate - self.shuffled_mean
 
 
+def media_terms(channels: Sequence[Channel], identifiability: IdentifiabilityLike) -> tuple[str, ...]:
+    """What the config says are media: terms of the allocation's channels, then further media terms."""
+    return tuple(dict.fromkeys([*(channel.term for channel in channels), *identifiability.media_terms]))
+
+
+def transfer_entropy_facts(table: pd.DataFrame) -> dict[str, int | str]:
+    """Key numbers for the asset's metadata: how many terms were tested, and what was found in each direction."""
+    found = table[table["q"] <= LEVEL].groupby("direction")["term"].agg(list)
+    tested = table.loc[table["permutations"] > 0, "term"].nunique()
+    return {"terms": tested, **{direction: listed(found.get(direction, [])) for direction in DIRECTIONS}}
+
+
 def transfer_entropy_report(
     matrix: ModelMatrix, labels: pd.DataFrame, terms: Sequence[str], *, seed: int, permutations: int = PERMUTATIONS
 ) -> pd.DataFrame:
@@ -100,7 +116,7 @@ def transfer_entropy_report(
     Args:
         matrix: the model matrix; bins go by rank, so a log response has those of the KPI.
         labels: `design.labels.row_labels` of it.
-        terms: media terms, usually those of the allocation's channels.
+        terms: media terms, see `media_terms`; without any, the report says so.
         seed: of the shuffles; each term has its own, so that another term does not change it.
         permutations: shuffles per term and direction.
 
@@ -113,7 +129,7 @@ def transfer_entropy_report(
     rows = [
         _report_row(matrix, term, direction, pairs, reason, seed, permutations)
         for direction in DIRECTIONS
-        for term in dict.fromkeys(terms)
+        for term in dict.fromkeys(terms or [""])
     ]
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     numbers = ("te", "te_shuffled", "te_effective", "p", "q")
@@ -135,11 +151,15 @@ def _report_row(
         "term": term, "direction": direction, "pairs": len(pairs.before), "bins": pairs.bins, "permutations": 0,
         "note": reason,
     }  # fmt: skip
-    if not reason and term not in matrix.terms:
+    if not term:
+        row["note"] = _NO_TERMS
+    elif not reason and term not in matrix.terms:
         row["note"] = "Not computed: not a column of the design matrix."
     if row["note"]:
         return row
     values = (matrix.values[pairs.rows, matrix.terms.index(term)], matrix.response[pairs.rows])
+    if not all(np.isfinite(each).all() for each in values):
+        return row | {"note": f"Not computed: {term} or {matrix.response_name} has values that are not finite."}
     media, kpi = (binned(each, pairs) for each in values)
     flat = [name for name, codes in ((term, media), (matrix.response_name, kpi)) if not _varies(codes, pairs)]
     if flat:

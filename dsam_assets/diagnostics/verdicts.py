@@ -37,6 +37,7 @@ DISABLED = "diagnostics.enabled is false"
 def verdict_of_fit(
     draws: Draws,
     pre_run_checks: pd.DataFrame,
+    prior_checks: pd.DataFrame,
     postfit_checks: pd.DataFrame,
     loo: Mapping[str, pd.DataFrame],
     section: Any,
@@ -45,7 +46,8 @@ def verdict_of_fit(
 
     Args:
         draws: the posterior.
-        pre_run_checks: the P0 rows, as stored.
+        pre_run_checks: the P0 rows that need no draws, as stored.
+        prior_checks: the g1 rows of `prior_predictive.prior_predictive`, as stored.
         postfit_checks: the rows of `postfit.postfit_checks`, as stored.
         loo: tables `loo_summary` and `calibration_summary` and, when it was computed, `loo_pointwise`.
         section: the config's `diagnostics` section.
@@ -59,7 +61,10 @@ def verdict_of_fit(
     if not section.enabled:
         rows = _disabled(DRAWS_CHECKS if draws.is_point else POINT_CHECKS, section)
     else:
-        around = (gates_from_frame(pre_run_checks), gates_from_frame(postfit_checks))
+        around = (
+            (*gates_from_frame(pre_run_checks), *gates_from_frame(prior_checks)),
+            gates_from_frame(postfit_checks),
+        )
         own = (optimiser_gate(draws, mode),) if draws.is_point else _sampled_gates(draws, loo, section)
         rows = (*around[0], *own, *around[1])
     return build_report((*rows, *_inapplicable(draws)), mode, section.gating, section.enforce_publish_gate)

@@ -22,6 +22,7 @@ from dsam_assets.report.columns import (
     text,
 )
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
+from dsam_assets.report.pre_run_tables import PRE_RUN_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
 
@@ -43,6 +44,7 @@ TABLES: dict[str, Table] = {
                 number("min", "data units", "smallest value"),
                 number("max", "data units", "largest value"),
                 number("share_zero", "share", "share of rows that are zero", at_least=0, at_most=1),
+                count("unique", "different values over modelled rows"),
             ),
             unique=("term",),
         ),
@@ -57,6 +59,13 @@ TABLES: dict[str, Table] = {
                 text("transform", "what was done to it"),
                 text("rationale", "why it is in the model"),
                 Column("in_formula", "flag", "true/false", "whether the formula uses it"),
+                Column("kind", "text", "text", "kind of value", one_of=("number", "date", "flag", "text")),
+                count("missing", "rows without a value"),
+                count("unique", "different values"),
+                number("mean", "data units", "mean; missing unless the values are numbers", nullable=True),
+                number("sd", "data units", "sample standard deviation, likewise", nullable=True, at_least=0),
+                number("min", "data units", "smallest value, likewise", nullable=True),
+                number("max", "data units", "largest value, likewise", nullable=True),
             ),
             unique=("term",),
         ),
@@ -103,7 +112,8 @@ TABLES: dict[str, Table] = {
                 count("rows_modelled", "rows that are modelled"),
                 count("rows_dropped", "rows dropped for missing values"),
                 text("dropped_by_column", "missing values by column"),
-                count("terms", "coefficients"),
+                count("terms", "columns of the design matrix"),
+                count("parameters", "what is estimated: coefficients (of labels where pooled), noise sd, group sds"),
                 number("rows_per_parameter", "rows", "modelled rows per parameter", at_least=0),
             ),
         ),
@@ -369,6 +379,9 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
-TABLES |= {table.name: table for table in (*SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)}
+TABLES |= {table.name: table for table in (*PRE_RUN_TABLES, *SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
+TABLES["prior_predictive_checks"] = Table(
+    "prior_predictive_checks", "one check of the response under the prior", TABLES["diagnostics_report"].columns
+)
 TABLES["postfit_checks"] = Table("postfit_checks", "one check after the fit", TABLES["diagnostics_report"].columns)

@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "response all missing": (
         column(kpi=math.nan),
-        ("No rows are left to model", "data/uk.csv", "kpi: 60 missing", "do this:"),
+        ("No rows are left to model", "data/uk.csv", "kpi: 102 missing", "do this:"),
     ),
     "response infinite": (
         cell("kpi", 3, "inf"),
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "unsorted dates under lag": (
         both(LAGGED, rows(lambda frame: frame.iloc[::-1])),
-        ("ascending dates", "data/uk.csv, column date", "date 2024-02-12, row 1", "sort the data by date"),
+        ("ascending dates", "data/uk.csv, column date", "date 2024-12-02, row 1", "sort the data by date"),
     ),
     "repeated date under lag": (
         both(LAGGED, cell("date", 7, "2023-02-13")),
@@ -132,7 +132,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "values that are not dates": (
         cell("date", 2, "soon"),
-        ("1 of 60 values of the date column date are not dates", "data/uk.csv", "row 4: soon", "do this:"),
+        ("1 of 102 values of the date column date are not dates", "data/uk.csv", "row 4: soon", "do this:"),
     ),
     "broken YAML": (
         text("data:\n", "data: [\n"),
@@ -170,7 +170,7 @@ CASES: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "spend column with a gap": (
         cell("spend_tv", 5, ""),
-        ("missing or infinite values", "uk.yaml", "`TV`, column `spend_tv`", "1 of 60 rows", "Fill the gaps"),
+        ("missing or infinite values", "uk.yaml", "`TV`, column `spend_tv`", "1 of 102 rows", "Fill the gaps"),
     ),
     "channel of a term that is not in the model": (
         text("term: m_tv,", "term: m_tvx,"),

@@ -106,6 +106,6 @@ def test_runs_of_one_market_are_compared(market: Market, dsam: Dsam, fake_stan: 
     document = dsam("compare", *places, "--json").document
     runs = {row["run"]: row for row in document["runs"]}
     assert {row["rank"] for row in runs.values()} == {1, 2}
-    assert runs["identity"]["n_rows"] == runs["log"]["n_rows"] == 60
+    assert runs["identity"]["n_rows"] == runs["log"]["n_rows"] == 102
     assert abs(runs["identity"]["kpi_elpd_loo"] - runs["log"]["kpi_elpd_loo"]) < 60
     assert document["notes"][0].startswith("ELPD says how well")

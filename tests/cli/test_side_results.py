@@ -1,4 +1,4 @@
-"""What a run says of folds in time and of alternative formulas."""
+"""What a run says of the evidence before the fit, of folds in time and of alternative formulas."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ FOLDS = {
 def test_nothing_is_said_of_what_was_not_asked_for() -> None:
     assert side_results({}) == ""
     assert side_results({"tscv": {"enabled": False}, "transform_sensitivity": {"enabled": False}}) == ""
+
+
+def test_before_the_fit() -> None:
+    facts = {
+        "prior_predictive": {"share_inside": 0.184, "documented_limit": 0.5},
+        "stationarity_report": {"tested": 5, "stationary": 5, "unit_root_series": "none"},
+        "transfer_entropy_report": {"terms": 2, "media_to_kpi": "m_tv", "kpi_to_media": "none"},
+    }
+    share = "18% of the prior's draws lie near the observed range (documented limit: 50%)"
+    assert " ".join(side_results(facts).split()) == f"Before the fit: {share}."
+    facts["stationarity_report"] |= {"unit_root": 2, "unit_root_series": "kpi, price"}
+    facts["transfer_entropy_report"]["kpi_to_media"] = "m_search"
+    assert " ".join(side_results(facts).split()) == (
+        f"Before the fit: {share}; series like random walks: kpi, price (stationarity_report.csv); media that may "
+        "follow the KPI: m_search (transfer_entropy_report.csv)."
+    )
 
 
 def test_folds() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from dsam_assets.assets.outcomes import check_document, check_result, restore_check
@@ -65,7 +66,7 @@ def test_a_warning_gate_stamps_the_plan_provisional(project) -> None:
 
 def test_a_plan_older_than_its_inputs_is_not_bundled(project) -> None:
     project.edit("total: 250", "total: 260")
-    everything_but_the_plan = ["resolved_config", "config/allocation", "run_bundle"]
+    everything_but_the_plan = ["resolved_config", "config/allocation", "transfer_entropy_report", "run_bundle"]
     run = project.run(selection=everything_but_the_plan)
     text = run.failure("run_bundle").user_failure_data.description
     assert "allocation is missing, or older than what it is made from" in text
@@ -76,9 +77,27 @@ def test_a_healthy_run_is_final_or_says_why_not(first_run, project) -> None:
     manifest = json.loads((first_run.folder / "run_manifest.json").read_text())
     assert manifest["verdict"]["converged"] is True
     checks = {check.check_name: check for check in first_run.result.get_asset_check_evaluations()}
-    assert len(checks) == 20
+    assert len(checks) == 29
     assert checks["optimiser_converged"].metadata["status"].value == "skipped"
     assert checks["sampler_rhat_max"].passed
+    assert checks["prior_predictive_plausibility"].asset_key == dg.AssetKey("prior_predictive")
+    assert manifest["verdict"] == {"overall": "pass", "reliability": "final", "converged": True}
+    report = pd.read_csv(next(first_run.folder.rglob("diagnostics_report.csv"))).set_index("check_id")
+    assert report["status"].to_dict() == {**{name: check.metadata["status"].value for name, check in checks.items()}}
+
+
+def test_priors_that_rule_out_the_data_reach_the_verdict(project) -> None:
+    project.edit("mean: 0, sd: 50", "mean: 900000, sd: 1")
+    run = project.run()
+    assert run.result.success
+    checks = {check.check_name: check for check in run.result.get_asset_check_evaluations()}
+    judged = checks["prior_predictive_plausibility"]
+    assert (judged.passed, judged.metadata["status"].value) == (False, "warn")  # explore cannot fail it
+    manifest = json.loads((run.folder / "run_manifest.json").read_text())
+    assert manifest["verdict"]["overall"] == "warn"
+    summary = pd.read_csv(next(run.folder.rglob("prior_predictive_summary.csv"))).set_index("metric")
+    assert summary["value"]["share_inside"] == pytest.approx(judged.metadata["value"].value)
+    assert not summary["reaches_limit"]["share_inside"]
 
 
 def row(status: str) -> GateResult:

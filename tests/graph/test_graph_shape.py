@@ -42,7 +42,14 @@ EDGES = {
     "spec_summary": {"model_frame", "holiday_features", "design_matrix", "config/formula", "config/report"},
     "vif_report": {"design_matrix"},
     "prior_table": {"design_matrix", "config/priors"},
-    "pre_run_checks": {"design_matrix", "config/diagnostics"},
+    "pre_run_checks": {"design_matrix", "model_frame", "config/data", "config/allocation", "config/diagnostics"},
+    "stationarity_report": {"design_matrix", "model_frame", "config/data"},
+    "transfer_entropy_report": {
+        "design_matrix", "model_frame", "config/data", "config/fit", "config/allocation", "config/diagnostics",
+    },
+    "prior_predictive": {
+        "design_matrix", "model_frame", "config/data", "config/priors", "config/fit", "config/diagnostics",
+    },
     "posterior": {"design_matrix", "config/priors", "config/fit"},
     "fit_metrics": {"posterior", "design_matrix", "fitted"},
     "posterior_summary": {"posterior", "design_matrix"},
@@ -61,13 +68,15 @@ EDGES = {
         "model_frame", "holiday_features", "pooling_map", "config/formula", "config/data", "config/priors",
         "config/fit", "config/diagnostics",
     },
-    "diagnostics_report": {"posterior", "pre_run_checks", "postfit_checks", "loo", "config/diagnostics"},
+    "diagnostics_report": {
+        "posterior", "pre_run_checks", "prior_predictive", "postfit_checks", "loo", "config/diagnostics",
+    },
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
-        "spec_summary", "vif_report", "prior_table",
-        "posterior", "fit_metrics",
+        "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
+        "prior_predictive", "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
         "diagnostics_report", "allocation", "pre_run_plots", "model_fit_plots", "diagnostics_plots",
         "model_selection_plots",
@@ -91,7 +100,8 @@ GROUPS = {
     "10_pre_run": {
         "model_frame", "holiday_features", "pooling_map", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "transform_assumptions", "transform_sensitivity",
-        "spec_summary", "vif_report", "prior_table", "pre_run_checks", "pre_run_plots",
+        "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
+        "prior_predictive", "pre_run_checks", "pre_run_plots",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
     "30_post_run": {"posterior_summary", "fitted", "observed"},
@@ -134,23 +144,29 @@ def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
 
 
 def test_what_runs_stan_waits_in_the_stan_pool(specs: Nodes) -> None:
-    assert {name for name, node in specs().items() if node.pools == {"stan"}} == {
-        "posterior",
-        "transform_sensitivity",
-        "tscv",
-    }
-    assert {name for name, node in specs().items() if node.pools} == {"posterior", "transform_sensitivity", "tscv"}
+    runs = {"posterior", "prior_predictive", "transform_sensitivity", "tscv"}
+    assert {name for name, node in specs().items() if node.pools == {"stan"}} == runs
+    assert {name for name, node in specs().items() if node.pools} == runs
 
 
-@pytest.mark.parametrize(("asset", "phase"), [("pre_run_checks", "P0"), ("diagnostics_report", "P1")])
-def test_every_gate_is_a_check_of_its_asset(specs: Nodes, asset: str, phase: str) -> None:
-    wanted = {check_id for check_id, check in CHECKS.items() if check.phase == phase}
-    assert wanted
+@pytest.mark.parametrize(
+    ("asset", "phase", "gates"),
+    [
+        ("pre_run_checks", "P0", {"p0"}),
+        ("prior_predictive", "P0", {"g1"}),
+        ("diagnostics_report", "P1", {"g2", "g3", "g4", "g5", "g6", "g7", "p1"}),
+    ],
+)
+def test_every_gate_is_a_check_of_its_asset(specs: Nodes, asset: str, phase: str, gates: set[str]) -> None:
+    wanted = {check_id for check_id, check in CHECKS.items() if check.gate in gates}
+    assert {CHECKS[check_id].phase for check_id in wanted} == {phase}
+    assert {CHECKS[check_id].gate for check_id in wanted} == gates
     assert {key.name for key in specs()[asset].check_keys} == wanted
 
 
 def test_no_other_asset_has_checks(specs: Nodes) -> None:
-    assert {name for name, node in specs().items() if node.check_keys} == {"pre_run_checks", "diagnostics_report"}
+    judging = {"pre_run_checks", "prior_predictive", "diagnostics_report"}
+    assert {name for name, node in specs().items() if node.check_keys} == judging
 
 
 def test_checks_are_partitioned_by_market(definitions: dg.Definitions) -> None:

@@ -19,8 +19,8 @@ time_components:
   enabled: true
   holidays: {enabled: true, calendar_path: data/holidays.csv, window_before: 1}
 """
-# The data run from Monday 2 January 2023 for 60 weeks. Easter Sunday: 9 April 2023. Christmas 2023 is a Monday, and its
-# day before belongs to the week before.
+# The data run from Monday 2 January 2023 for 102 weeks. Easter Sunday: 9 April 2023. Christmas 2023 is a Monday, and
+# its day before belongs to the week before.
 CALENDAR = """\
 ds,holiday
 2022-12-25,Christmas
@@ -62,7 +62,7 @@ def test_holidays_from_config_to_run_folder_and_after_edits(market: Path, tmp_pa
 
     design = pd.read_csv(stage / "design_matrix_manifest.csv").set_index("term")
     assert design.loc["holiday_easter_sunday", "max"] == 2
-    assert design.loc["holiday_easter_sunday", "mean"] == pytest.approx(2 / 60)
+    assert design.loc["holiday_easter_sunday", "mean"] == pytest.approx(2 / 102)
     assert "holiday_moon_landing" not in design.index
     assert {"holiday_christmas", "holiday_easter_sunday"} <= set(
         pd.read_csv(tmp_path / "run" / "30_post_run" / "posterior_summary.csv")["parameter"]

@@ -29,13 +29,17 @@ BELOW_POSTERIOR = {
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
-    "residuals", "loo", "allocation", "run_bundle", "pre_run_plots",
+    "residuals", "loo", "allocation", "run_bundle", "pre_run_checks", "stationarity_report", "transfer_entropy_report",
+    "prior_predictive", "pre_run_plots",
 }  # fmt: skip
+
+
+READS_THE_CHANNELS = {"pre_run_checks", "transfer_entropy_report", "allocation"}
 
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 39
+    assert len(first_run.assets("computed")) == 42
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -46,7 +50,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 32
+    assert len(run.assets("reused")) == 35
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
@@ -60,6 +64,8 @@ def test_a_reused_asset_says_so_and_reports_its_checks_again(project) -> None:
     assert {check.check_name for check in checks} == {
         "pre_response_finite", "pre_design_constants_duplicates", "pre_design_rank_deficit",
         "pre_design_condition_number", "pre_identification",
+        "pre_weeks_per_parameter", "pre_weeks_of_data", "pre_spend_without_exposure", "pre_literal_missing",
+        "pre_week_anchor", "pre_week_gaps",
     }  # fmt: skip
     assert all(check.passed for check in checks)
 
@@ -83,14 +89,8 @@ def test_an_edit_of_the_allocation_block_plans_again_and_does_not_refit(project,
     project.edit("total: 250", "total: 260")
     run = project.run()
     assert run.result.success
-    assert run.assets("computed") == {
-        "resolved_config",
-        *SLICES,
-        "allocation",
-        "run_bundle",
-        "model_fit_plots",
-        "pre_run_plots",
-    }
+    remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, "run_bundle", "model_fit_plots", "pre_run_plots"}
+    assert run.assets("computed") == remade
     assert run.events["posterior"] == "reused"
     assert versions() == {"resolved_config", "config/allocation", "allocation", "run_bundle"}
 
@@ -99,7 +99,7 @@ def test_an_edited_prior_refits(project, versions) -> None:
     project.edit("mean: 0, sd: 50", "mean: 0, sd: 0.5")
     run = project.run()
     assert run.result.success
-    read = {"prior_table", "transform_assumptions", "transform_sensitivity", "tscv", "posterior"}
+    read = {"prior_table", "prior_predictive", "transform_assumptions", "transform_sensitivity", "tscv", "posterior"}
     refitted = {"resolved_config", *SLICES, *read, *BELOW_POSTERIOR}
     assert run.assets("computed") == refitted
     assert versions() >= {"config/priors", "prior_table", "posterior", "fitted", "allocation"}

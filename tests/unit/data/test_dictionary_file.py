@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dsam_assets.config.schema_data import DataSection, HolidaySection
 from dsam_assets.data.calendar import Calendar
-from dsam_assets.data.dictionary import load_dictionary, market_dictionary
+from dsam_assets.data.dictionary import dictionary_with_statistics, load_dictionary, market_dictionary
 from dsam_assets.data.holidays import build_holiday_features
 from dsam_assets.errors import ConfigError, DataError
+from dsam_assets.report.tables import TABLES
+from dsam_assets.tables import validate
 
 
 def write(folder: Path, content: str) -> Path:
@@ -43,6 +46,30 @@ def test_inline_entries_win_field_by_field(tmp_path: Path) -> None:
         "z": {**nothing, "in_formula": True},
         "x": {**nothing, "unit": "NA", "in_formula": False},
     }
+
+
+def test_every_column_is_there_with_what_it_holds(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "note": ["a", None, "a", "b"],
+            "week": pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-15"]),
+            "y": [1.0, 2.0, np.nan, 6.0],
+            "on": [True, False, True, True],
+            "empty": [np.nan] * 4,
+        }
+    )
+    table = dictionary_with_statistics(section(tmp_path, {}, "term,unit\nweek,day\n"), frame, ["y"])
+    validate(TABLES["data_dictionary"], table)
+    assert table["term"].tolist() == ["y", "week", "note", "on", "empty"]
+    assert table["in_formula"].tolist() == [True, False, False, False, False]
+    assert table["kind"].tolist() == ["number", "date", "text", "flag", "number"]
+    assert table["missing"].tolist() == [1, 0, 1, 0, 4]
+    assert table["unique"].tolist() == [3, 3, 2, 2, 0]
+    assert table.loc[0, ["mean", "sd", "min", "max"]].tolist() == pytest.approx([3.0, np.sqrt(7.0), 1.0, 6.0])
+    assert table.loc[1:, ["mean", "sd", "min", "max"]].isna().all().all()
+    one = dictionary_with_statistics(section(tmp_path, {}, "term,unit\nweek,day\n"), frame.iloc[:1], ["y"])
+    assert (one.loc[0, "mean"], one.loc[0, "min"]) == (1.0, 1.0)
+    assert np.isnan(one.loc[0, "sd"])
 
 
 def test_an_inline_entry_must_be_in_the_data(tmp_path: Path) -> None:

@@ -15,31 +15,17 @@ from dsam_assets.data.files import FileContent
 from dsam_assets.design.checks import design_checks
 from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
-from dsam_assets.diagnostics.advice import ADVICE, PENDING_PRERUN_ADVICE
 from dsam_assets.diagnostics.data_checks import DataFacts, data_gates
 from dsam_assets.diagnostics.literal_missing import LiteralMissing, literal_missing
-from dsam_assets.diagnostics.thresholds import (
-    CHECKS,
-    PENDING_PRERUN_CHECKS,
-    PENDING_PRERUN_THRESHOLDS,
-    THRESHOLDS,
-)
 from dsam_assets.verdict import GateResult, PolicyMode
 
 WEEKS = 100
 CHANNELS = (SimpleNamespace(term="m_tv", spend_col="spend_tv"), SimpleNamespace(term="m_ooh", spend_col="spend_ooh"))
+DATA_CHECKS = (
+    "pre_weeks_per_parameter", "pre_weeks_of_data", "pre_spend_without_exposure", "pre_literal_missing",
+    "pre_week_anchor", "pre_week_gaps",
+)  # fmt: skip
 MODES: tuple[PolicyMode, ...] = ("explore", "publish", "strict")
-
-
-@pytest.fixture(autouse=True)
-def pending(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checks as they will be once they are merged."""
-    for name, check in PENDING_PRERUN_CHECKS.items():
-        monkeypatch.setitem(CHECKS, name, check)  # type: ignore[arg-type]
-        monkeypatch.setitem(ADVICE, name, PENDING_PRERUN_ADVICE[name])  # type: ignore[arg-type]
-    for mode, table in PENDING_PRERUN_THRESHOLDS.items():
-        for name, threshold in table.items():
-            monkeypatch.setitem(THRESHOLDS[mode], name, threshold)  # type: ignore[arg-type]
 
 
 def frame(weeks: int = WEEKS) -> pd.DataFrame:
@@ -77,7 +63,7 @@ def gate(check_id: str, given: DataFacts, mode: PolicyMode = "publish") -> GateR
 
 def test_clean_data_pass_every_check() -> None:
     rows = data_gates(facts(frame()), "publish")
-    assert [row.check_id for row in rows] == [name for name in PENDING_PRERUN_CHECKS if name.startswith("pre_")]
+    assert [row.check_id for row in rows] == list(DATA_CHECKS)
     assert {row.status for row in rows} == {"pass"}
     assert {(row.gate, row.phase) for row in rows} == {("p0", "P0")}
 

@@ -13,41 +13,28 @@ from panels import case
 from prior_truth import PriorRunner
 from scipy import stats
 
+from dsam_assets.config.schema_model import FitSection
 from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.design.linear import LinearDesign, build_linear_design
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics import prior_predictive as module
-from dsam_assets.diagnostics.advice import ADVICE, PENDING_PRERUN_ADVICE
 from dsam_assets.diagnostics.prior_predictive import (
     CHECK_METRICS,
     METRICS,
     covered,
+    prior_predictive,
+    prior_predictive_facts,
     prior_predictive_gates,
     prior_predictive_tables,
-)
-from dsam_assets.diagnostics.thresholds import (
-    CHECKS,
-    PENDING_PRERUN_CHECKS,
-    PENDING_PRERUN_THRESHOLDS,
-    THRESHOLDS,
 )
 from dsam_assets.fit import predictor
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.prior_predictive import predictive_blocks, sample_prior
 from dsam_assets.fit.runner import McmcSettings
+from dsam_assets.report.tables import TABLES
+from dsam_assets.tables import validate
 
 SETTINGS = McmcSettings(chains=2, warmup=0, sampling=2000, seed=3)
-
-
-@pytest.fixture(autouse=True)
-def pending(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checks as they will be once they are merged."""
-    for name, check in PENDING_PRERUN_CHECKS.items():
-        monkeypatch.setitem(CHECKS, name, check)  # type: ignore[arg-type]
-        monkeypatch.setitem(ADVICE, name, PENDING_PRERUN_ADVICE[name])  # type: ignore[arg-type]
-    for mode, table in PENDING_PRERUN_THRESHOLDS.items():
-        for name, threshold in table.items():
-            monkeypatch.setitem(THRESHOLDS[mode], name, threshold)  # type: ignore[arg-type]
 
 
 def market(scale: str = "identity", slopes: int = 3) -> ModelMatrix:
@@ -184,7 +171,8 @@ def test_priors_with_known_faults() -> None:
     good = numbers_of(build_linear_design(matrix, scale=True, priors=scaled(1.0)))
     assert statuses(good, "strict") == ["pass", "pass", "pass"]
     wide = numbers_of(build_linear_design(matrix, scale=True))  # the default priors
-    assert statuses(wide) == statuses(wide, "strict") == ["warn", "pass", "pass"]
+    assert statuses(wide) == ["pass", "pass", "pass"]  # between 0.1 and the documented 0.5
+    assert statuses(wide, "strict") == ["warn", "pass", "pass"]
     tight = numbers_of(build_linear_design(matrix, scale=True, priors=scaled(0.02)))
     assert tight["share_inside"] > 0.5  # what the first number alone would let pass
     assert tight["sd_ratio"] > 1  # and the ratio of all draws too, because of the intercept
@@ -208,12 +196,45 @@ def test_priors_in_the_wrong_units_fail() -> None:
 def test_gates_say_what_they_found_and_what_to_do() -> None:
     numbers = numbers_of(build_linear_design(market(), scale=True))
     table = pd.DataFrame({"metric": numbers.keys(), "value": numbers.values()})
-    first, *others = prior_predictive_gates(table, "publish")
+    first, *others = prior_predictive_gates(table, "strict")
     assert (first.gate, first.phase, first.check_id) == ("g1", "P0", "prior_predictive_plausibility")
     assert first.value == pytest.approx(numbers["share_inside"])
     assert f"{numbers['share_inside']:.0%} of the responses" in first.message
+    assert "(documented limit: 50%)" in first.message
     assert "sd(response) / sd(predictor)" in first.advice
     assert [gate.advice for gate in others] == ["", ""]
+
+
+def test_the_summary_says_whether_the_documented_limit_is_reached() -> None:
+    matrix = market()
+    sy, sx = matrix.response.std(ddof=1), matrix.values[:, 1:].std(axis=0, ddof=1)
+    informed = [Prior(term, 0.0, sy / x) for term, x in zip(matrix.terms[1:], sx, strict=True)]
+    for priors, reached in (([*informed, Prior("noise_sd", 0.0, sy)], True), ([], False)):
+        design = build_linear_design(matrix, scale=True, priors=priors)
+        tables = prior_predictive(design, labels(matrix), FitSection(), "publish", PriorRunner())
+        summary = tables["prior_predictive_summary"].set_index("metric")
+        assert summary["documented_limit"].dropna().to_dict() == {"share_inside": 0.5}
+        assert summary["reaches_limit"].dropna().to_dict() == {"share_inside": reached}
+        assert (summary["value"]["share_inside"] >= 0.5) == reached
+        assert prior_predictive_facts(tables)["reaches_limit"] is reached
+        for name, table in tables.items():
+            validate(TABLES[name], table)
+
+
+def test_the_prior_is_drawn_with_the_config_s_seed_and_judged_by_the_mode() -> None:
+    design = build_linear_design(market(), scale=True)
+    runner, seeded = PriorRunner(), FitSection.model_validate({"mcmc": {"seed": 41}})
+    first, again, other = (
+        prior_predictive(design, labels(design.matrix), section, "strict", runner)
+        for section in (seeded, seeded, FitSection())
+    )
+    assert [data["prior_only"] for _, data in runner.calls] == [1, 1, 1]
+    pd.testing.assert_frame_equal(first["prior_predictive_rows"], again["prior_predictive_rows"])
+    assert not first["prior_predictive_rows"].equals(other["prior_predictive_rows"])
+    assert first["prior_predictive_checks"]["status"].tolist() == ["warn", "pass", "pass"]
+    optimised = FitSection.model_validate({"method": "optimise", "mcmc": {"seed": 41}})
+    point = prior_predictive(design, labels(design.matrix), optimised, "strict", runner)
+    pd.testing.assert_frame_equal(first["prior_predictive_rows"], point["prior_predictive_rows"])
 
 
 def test_what_is_missing_is_not_a_pass() -> None:

@@ -18,10 +18,13 @@ from dsam_assets.diagnostics.stationarity import (
     UnitRootTests,
     conclude,
     kpss_bound,
+    stationarity_facts,
     stationarity_report,
     unit_root_tests,
 )
+from dsam_assets.report.tables import TABLES
 from dsam_assets.scales import FloatArray
+from dsam_assets.tables import validate
 
 WEEKS = 156
 
@@ -176,10 +179,30 @@ def test_what_cannot_be_tested_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "30 dates repeat, the first 2022-01-03" in repeated["reason"]
     short = stationarity_report(matrix_of({"x": noise[:29]}, noise[:29]), labels_of(weekly(29))).iloc[0]
     assert (short["conclusion"], short["reason"]) == ("too_short", "fewer than 30 rows")
+    holed = np.where(np.arange(60) == 5, -np.inf, noise)
+    unusable = stationarity_report(matrix_of({"x": noise}, holed), labels_of(weekly(60)))
+    assert unusable["conclusion"].tolist()[0] == "inconclusive"
+    assert "not finite" in unusable["reason"][0]
+    assert unusable["reason"][1] == ""
     monkeypatch.setattr(stationarity, "MOST_ROWS", 40)
     latest = stationarity_report(matrix_of({"x": noise}, noise), labels_of(weekly(60))).iloc[0]
     assert (latest["n"], latest["reason"]) == (40, "the latest 40 of 60 rows")
     assert latest["adf_stat"] == pytest.approx(unit_root_tests(noise[-40:], "level").adf_stat)
+
+
+def test_facts_count_conclusions_and_name_random_walks() -> None:
+    walk, noise = np.cumsum(autoregressive(0.0, WEEKS, 3)), autoregressive(0.0, WEEKS, 1)
+    table = stationarity_report(matrix_of({"x": noise, "flat": np.ones(WEEKS)}, walk), labels_of(weekly(WEEKS)))
+    validate(TABLES["stationarity_report"], table)
+    assert table["conclusion"].tolist() == ["unit_root", "stationary", "constant"]
+    assert stationarity_facts(table) == {
+        "tested": 2, "unit_root": 1, "stationary": 1, "constant": 1, "unit_root_series": "kpi",
+    }  # fmt: skip
+    dates, groups = np.tile(weekly(WEEKS), 2), np.repeat(["uk", "pt"], WEEKS)
+    panel = matrix_of({"x": np.tile(noise, 2)}, np.concatenate([walk, noise]))
+    assert stationarity_facts(stationarity_report(panel, labels_of(dates, groups)))["unit_root_series"] == (
+        "kpi in 1 of 2 units"
+    )
 
 
 def test_large_panels_test_a_sample_of_units(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +215,30 @@ def test_large_panels_test_a_sample_of_units(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_perfect_wave_ends_in_a_conclusion_without_warnings() -> None:
-    wave = np.sin(2 * np.pi * np.arange(104) / 26)
+    wave = 4 + np.round(np.sin(2 * np.pi * np.arange(104) / 52.18), 6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         table = stationarity_report(matrix_of({"sin": wave}, wave), labels_of(weekly(104)))
-    assert set(table["conclusion"]) <= {"stationary", "inconclusive"}
+    assert set(table["conclusion"]) == {"stationary"}
+    assert set(table["reason"]) == {"an exact wave: nothing is left to test"}
+    assert table["adf_stat"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.sin(2 * np.pi * np.arange(104) / 52) + 1e-3 * autoregressive(0.0, 104, 1),
+        np.sin(2 * np.pi * np.arange(104) / 52) + np.arange(104) / 104,  # a wave about a line
+        np.exp(np.arange(104) / 20),
+        np.append(np.zeros(103), 1.0),
+        (np.arange(104) % 2).astype(float),
+    ],
+)
+def test_other_series_are_no_waves(values: FloatArray) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = stationarity_report(matrix_of({"x": values}, values), labels_of(weekly(104)))
+    assert not report["reason"].str.contains("wave").any()
 
 
 def test_without_dates_the_file_s_order_counts() -> None:

@@ -7,12 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from dsam_assets.diagnostics.advice import ADVICE, PENDING_PRERUN_ADVICE, advice_for
+from dsam_assets.diagnostics.advice import ADVICE, advice_for
 from dsam_assets.diagnostics.thresholds import (
     CHECKS,
     CONVERGENCE_CHECKS,
-    PENDING_PRERUN_CHECKS,
-    PENDING_PRERUN_THRESHOLDS,
     THRESHOLDS,
     Threshold,
     describe,
@@ -39,6 +37,21 @@ CONTRACT: list[tuple[str, PolicyMode, float, float | None, str]] = [
     ("pre_identification", "explore", 0, None, "warn"),
     ("pre_identification", "publish", 0, None, "warn"),
     ("pre_identification", "strict", 0, None, "warn"),
+    *(("pre_weeks_per_parameter", mode, 6.25, None, "warn") for mode in THRESHOLDS),
+    *(("pre_weeks_of_data", mode, 80, None, "warn") for mode in THRESHOLDS),
+    *(("pre_spend_without_exposure", mode, 0, None, "warn") for mode in THRESHOLDS),
+    *(("pre_literal_missing", mode, 0, None, "warn") for mode in THRESHOLDS),
+    *(("pre_week_anchor", mode, 0, None, "warn") for mode in THRESHOLDS),
+    *(("pre_week_gaps", mode, 0, None, "warn") for mode in THRESHOLDS),
+    ("prior_predictive_plausibility", "explore", 0.10, None, "warn"),
+    ("prior_predictive_plausibility", "publish", 0.10, 0.05, "fail"),
+    ("prior_predictive_plausibility", "strict", 0.50, 0.10, "fail"),
+    ("prior_predictive_coverage", "explore", 0.90, None, "warn"),
+    ("prior_predictive_coverage", "publish", 0.90, 0.50, "fail"),
+    ("prior_predictive_coverage", "strict", 0.90, 0.90, "fail"),
+    ("prior_predictive_movement", "explore", 0.50, None, "warn"),
+    ("prior_predictive_movement", "publish", 0.50, 0.25, "fail"),
+    ("prior_predictive_movement", "strict", 0.50, 0.50, "fail"),
     ("sampler_rhat_max", "explore", 1.01, 1.10, "fail"),
     ("sampler_rhat_max", "publish", 1.01, 1.05, "fail"),
     ("sampler_rhat_max", "strict", 1.01, 1.01, "fail"),
@@ -84,7 +97,8 @@ CONTRACT: list[tuple[str, PolicyMode, float, float | None, str]] = [
 ]
 LOWER_IS_WORSE = {
     "sampler_ess_bulk_min", "sampler_ess_tail_min", "sampler_ebfmi_min", "optimiser_converged", "resid_ljung_box_p",
-    "within_var_ratio", "calibration_loo_pit",
+    "within_var_ratio", "calibration_loo_pit", "pre_weeks_per_parameter", "pre_weeks_of_data",
+    "prior_predictive_plausibility", "prior_predictive_coverage", "prior_predictive_movement",
 }  # fmt: skip
 
 
@@ -137,9 +151,12 @@ def test_gate_numbers() -> None:
     gates = {
         check: CHECKS[check].gate
         for check in CHECKS
-        if check.startswith(("sampler", "loo", "calibration", "optimiser"))
+        if check.startswith(("prior", "sampler", "loo", "calibration", "optimiser"))
     }
     assert gates == {
+        "prior_predictive_plausibility": "g1",
+        "prior_predictive_coverage": "g1",
+        "prior_predictive_movement": "g1",
         "sampler_rhat_max": "g2",
         "sampler_ess_bulk_min": "g3",
         "sampler_ess_tail_min": "g3",
@@ -151,6 +168,7 @@ def test_gate_numbers() -> None:
         "sampler_ebfmi_min": "g7",
         "optimiser_converged": "p1",
     }
+    assert {check.phase for check in CHECKS.values() if check.gate in ("p0", "g1")} == {"P0"}
     assert "optimiser_converged" not in CONVERGENCE_CHECKS
     assert "sampler_treedepth_frac" not in CONVERGENCE_CHECKS
 
@@ -160,45 +178,3 @@ def test_advice_depends_on_status() -> None:
     assert advice_for("sampler_divergences", "skipped") == ""
     assert "adapt_delta" in advice_for("sampler_divergences", "fail")
     assert "chains" in advice_for("sampler_rhat_max", "not_computed")
-
-
-# To be merged into CONTRACT (and LOWER_IS_WORSE) with the checks themselves.
-PRERUN_CONTRACT: list[tuple[str, PolicyMode, float, float | None]] = [
-    ("prior_predictive_plausibility", "explore", 0.5, None),
-    ("prior_predictive_plausibility", "publish", 0.5, 0.05),
-    ("prior_predictive_plausibility", "strict", 0.5, 0.10),
-    ("prior_predictive_coverage", "explore", 0.9, None),
-    ("prior_predictive_coverage", "publish", 0.9, 0.5),
-    ("prior_predictive_coverage", "strict", 0.9, 0.9),
-    ("prior_predictive_movement", "explore", 0.5, None),
-    ("prior_predictive_movement", "publish", 0.5, 0.25),
-    ("prior_predictive_movement", "strict", 0.5, 0.5),
-    *(("pre_weeks_per_parameter", mode, 6.25, None) for mode in THRESHOLDS),
-    *(("pre_weeks_of_data", mode, 80, None) for mode in THRESHOLDS),
-    *(("pre_spend_without_exposure", mode, 0, None) for mode in THRESHOLDS),
-    *(("pre_literal_missing", mode, 0, None) for mode in THRESHOLDS),
-    *(("pre_week_anchor", mode, 0, None) for mode in THRESHOLDS),
-    *(("pre_week_gaps", mode, 0, None) for mode in THRESHOLDS),
-]
-PRERUN_LOWER_IS_WORSE = ("prior_predictive", "pre_weeks")
-
-
-def test_pre_run_contract_covers_every_check_in_every_mode() -> None:
-    assert {(check, mode) for check, mode, *_ in PRERUN_CONTRACT} == {
-        (check, mode) for mode, table in PENDING_PRERUN_THRESHOLDS.items() for check in table
-    }
-    assert set(PENDING_PRERUN_CHECKS) == set(PENDING_PRERUN_ADVICE) == {check for check, *_ in PRERUN_CONTRACT}
-    assert {check.phase for check in PENDING_PRERUN_CHECKS.values()} == {"P0"}
-
-
-@pytest.mark.parametrize(("check", "mode", "warn", "fail"), PRERUN_CONTRACT)
-def test_both_sides_of_each_pre_run_threshold(check: str, mode: PolicyMode, warn: float, fail: float | None) -> None:
-    threshold = PENDING_PRERUN_THRESHOLDS[mode][check]
-    worse = -INF if check.startswith(PRERUN_LOWER_IS_WORSE) else INF
-    assert judge(warn, threshold) == "pass"
-    assert judge(float(np.nextafter(warn, worse)), threshold) == ("fail" if fail == warn else "warn")
-    if fail is None:
-        assert judge(math.copysign(1e300, worse), threshold) == "warn"
-    else:
-        assert judge(fail, threshold) == ("pass" if fail == warn else "warn")
-        assert judge(float(np.nextafter(fail, worse)), threshold) == "fail"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dsam_assets.config.schema_diagnostics import IdentifiabilitySection
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics import transfer_entropy as module
 from dsam_assets.diagnostics.series import UnitSeries
@@ -17,11 +19,15 @@ from dsam_assets.diagnostics.transfer_entropy import (
     benjamini_hochberg,
     binned,
     block_orders,
+    media_terms,
     paired_series,
     transfer_entropy,
+    transfer_entropy_facts,
     transfer_entropy_report,
 )
+from dsam_assets.report.tables import TABLES
 from dsam_assets.scales import FloatArray
+from dsam_assets.tables import validate
 
 
 def one_series(size: int, bins: int) -> PairedSeries:
@@ -252,7 +258,34 @@ def test_what_cannot_be_computed_says_so() -> None:
     assert short["note"][0].startswith("Not computed: 19 pairs")
     twice = labels_of(60, dates=np.repeat(np.datetime64("2022-01-03") + 7 * np.arange(30), 2))
     assert "dates repeat" in transfer_entropy_report(matrix, twice, ["m"], seed=1, permutations=19)["note"][0]
-    assert transfer_entropy_report(matrix, labels_of(60), [], seed=1).empty
+    bad = matrix_of({"m": np.where(np.arange(60) == 5, math.inf, noise)}, noise)
+    assert "not finite" in transfer_entropy_report(bad, labels_of(60), ["m"], seed=1, permutations=19)["note"][0]
+
+
+def test_without_media_terms_the_report_says_so() -> None:
+    table = transfer_entropy_report(led_market(60), labels_of(60), [], seed=1)
+    assert table["term"].tolist() == ["", ""]
+    assert table["direction"].tolist() == ["media_to_kpi", "kpi_to_media"]
+    assert table["q"].isna().all()
+    assert "allocation.channels" in table["note"][0]
+    assert transfer_entropy_facts(table) == {"terms": 0, "media_to_kpi": "none", "kpi_to_media": "none"}
+    validate(TABLES["transfer_entropy_report"], table)
+
+
+def test_media_terms_are_those_of_the_channels_and_those_that_the_config_lists() -> None:
+    channels = [SimpleNamespace(term="m_tv", spend_col="tv"), SimpleNamespace(term="m_ooh", spend_col="ooh")]
+    section = IdentifiabilitySection.model_validate({"media_terms": ["m_email", "m_tv"]})
+    assert media_terms(channels, section) == ("m_tv", "m_ooh", "m_email")
+    assert media_terms([], IdentifiabilitySection()) == ()
+
+
+def test_facts_name_what_was_found_in_each_direction() -> None:
+    table = transfer_entropy_report(led_market(), labels_of(208), ["ahead", "behind", "apart", "gone"], seed=1)
+    validate(TABLES["transfer_entropy_report"], table)
+    facts = transfer_entropy_facts(table)
+    assert facts["terms"] == 3
+    assert "ahead" in str(facts["media_to_kpi"])
+    assert facts["kpi_to_media"] == "behind"
 
 
 def test_long_data_use_the_latest_rows_of_some_units(monkeypatch: pytest.MonkeyPatch) -> None:

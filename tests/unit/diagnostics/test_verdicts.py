@@ -26,6 +26,12 @@ POSTFIT = (
     "resid_ljung_box_p", "resid_acf_max", "boundary_hit_fraction", "within_var_ratio",
     "pre_identifiability_baseline_media_corr", "loo_leverage_one",
 )  # fmt: skip
+DATA = (
+    "pre_weeks_per_parameter", "pre_weeks_of_data", "pre_spend_without_exposure", "pre_literal_missing",
+    "pre_week_anchor", "pre_week_gaps",
+)  # fmt: skip
+FINE = {"pre_weeks_per_parameter": 10.0, "pre_weeks_of_data": 150.0}
+PRIOR = ("prior_predictive_plausibility", "prior_predictive_coverage", "prior_predictive_movement")
 LOWER_IS_WORSE = {"resid_ljung_box_p", "within_var_ratio"}
 CALIBRATED = {
     "status": "ok", "reason": "", "diagnosis": "well-calibrated", "meaning": "intervals hold what they say",
@@ -35,7 +41,10 @@ CALIBRATED = {
 
 def judged(draws: Draws, *, enabled: bool = True) -> DiagnosticsReport:
     section = DiagnosticsSection.model_validate({"enabled": enabled})
-    checks = gate_frame(prefit_gates(DesignChecks("kpi", 100, 3, 0, (), (), (), 3, (), 12.0), "publish"))
+    design = prefit_gates(DesignChecks("kpi", 100, 3, 0, (), (), (), 3, (), 12.0), "publish")
+    data = [judge_row(name, FINE.get(name, 0.0), "publish", "all", "") for name in DATA]
+    checks = gate_frame([*design, *data])
+    prior = gate_frame([judge_row(name, 1.0, "publish", "all", "") for name in PRIOR])
     pointwise = pd.DataFrame({"pareto_k": [0.1, 0.2]})
     summary = skipped_summary("a point") if draws.is_point else pd.DataFrame({"n_rows": [2], "reason": [""]})
     calibrated = pd.DataFrame([CALIBRATED])
@@ -43,7 +52,7 @@ def judged(draws: Draws, *, enabled: bool = True) -> DiagnosticsReport:
     postfit = gate_frame(
         [judge_row(name, 1.0 if name in LOWER_IS_WORSE else 0.0, "publish", "all", "") for name in POSTFIT]
     )
-    return verdict_of_fit(draws, checks, postfit, {**loo, "calibration_summary": calibrated}, section)
+    return verdict_of_fit(draws, checks, prior, postfit, {**loo, "calibration_summary": calibrated}, section)
 
 
 def statuses(report: DiagnosticsReport) -> dict[str, str]:

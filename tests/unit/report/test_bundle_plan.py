@@ -70,7 +70,7 @@ def test_configs_and_the_verdict_cannot_be_switched_off() -> None:
 
 
 def test_kpi_files_are_for_log_responses() -> None:
-    kpi = {"observed_kpi.csv", "fitted_kpi.csv", "residuals_latent.csv"}
+    kpi = {"observed_kpi.csv", "fitted_kpi.csv", "residuals_latent.csv", "prior_predictive_rows_kpi.csv"}
     assert names(everything_on()) - names(everything_on(), log_response=False) == kpi
 
 
