@@ -22,6 +22,7 @@ SNAPSHOT_OF = (
     "prior_table", "model_frame", "design_matrix", "posterior", "fit_metrics", "posterior_summary", "fitted",
     "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "allocation",
     "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots",
+    "response_curves", "efficient_frontier",
 )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def _same_budget(row: Any) -> str:
 
 
 def _warnings(tables: Any) -> list[str]:
-    from dsam_assets.allocation.plan import CAVEAT
+    from dsam_assets.diagnostics.stamped import CAVEAT
 
     rows = tables["budget_diagnostics"]
     messages = dict.fromkeys(rows.loc[rows["status"].isin(["warn", "fail", "not_computed"]), "message"])

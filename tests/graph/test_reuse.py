@@ -23,19 +23,20 @@ SLICES = {
 }
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
-    "diagnostics_report", "allocation", "run_bundle", "model_fit_plots",
+    "diagnostics_report", "allocation", "response_curves", "efficient_frontier", "run_bundle",
+    "model_fit_plots",
     "diagnostics_plots", "model_selection_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
-    "residuals", "loo", "allocation", "run_bundle", "pre_run_plots",
+    "residuals", "loo", "allocation", "response_curves", "efficient_frontier", "run_bundle", "pre_run_plots",
 }  # fmt: skip
 
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 39
+    assert len(first_run.assets("computed")) == 41
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -46,7 +47,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 32
+    assert len(run.assets("reused")) == 34
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
@@ -83,16 +84,17 @@ def test_an_edit_of_the_allocation_block_plans_again_and_does_not_refit(project,
     project.edit("total: 250", "total: 260")
     run = project.run()
     assert run.result.success
+    planned = {"allocation", "response_curves", "efficient_frontier"}
     assert run.assets("computed") == {
         "resolved_config",
         *SLICES,
-        "allocation",
+        *planned,
         "run_bundle",
         "model_fit_plots",
         "pre_run_plots",
     }
     assert run.events["posterior"] == "reused"
-    assert versions() == {"resolved_config", "config/allocation", "allocation", "run_bundle"}
+    assert versions() == {"resolved_config", "config/allocation", *planned, "run_bundle"}
 
 
 def test_an_edited_prior_refits(project, versions) -> None:
