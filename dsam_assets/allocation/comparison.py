@@ -98,16 +98,17 @@ def share_rows(allocation: Allocation) -> Mapping[str, Any]:
         "spend_reference_currency": rates * problem.reference,
         "spend_optimised_currency": rates * plan,
     }
-    columns |= {f"share_{when}": _shares(columns[f"spend_{when}_currency"]) for when in ("reference", "optimised")}
-    rows = {key: np.append(values, values.sum()) for key, values in columns.items()}
+    shares = {f"share_{when}": _shares(columns[f"spend_{when}_currency"]) for when in ("reference", "optimised")}
     return {
         "channel": [*problem.names, "TOTAL"],
         "is_total": [False] * len(plan) + [True],
-        **rows,
-        "share_change": rows["share_optimised"] - rows["share_reference"],
+        **{key: np.append(values, values.sum()) for key, values in columns.items()},
+        **shares,
+        "share_change": shares["share_optimised"] - shares["share_reference"],
     }
 
 
 def _shares(money: FloatArray) -> FloatArray:
+    """Parts of the total, and the total's own; missing when there is none."""
     total = float(money.sum())
-    return money / total if total > 0.0 else np.full_like(money, np.nan)
+    return np.append(money / total, 1.0) if total > 0.0 else np.full(len(money) + 1, np.nan)

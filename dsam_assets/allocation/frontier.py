@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dsam_assets.allocation.certificate import BOUND_TOLERANCE
 from dsam_assets.allocation.channel_response import joint_marginal, joint_response
 from dsam_assets.allocation.efficiency import metric_interval, metric_value, metric_words
 from dsam_assets.allocation.nearby import at_budget, best_near
@@ -130,7 +131,7 @@ def _outcome(problem: Problem, spend: FloatArray) -> dict[str, Any]:
 
 def _last_unit(problem: Problem, objective: Objective, spend: FloatArray) -> dict[str, float]:
     """What the last unit of budget brings, which is in the channel that gives one up at the least loss of score."""
-    givers = spend > problem.lower
+    givers = spend > problem.lower + BOUND_TOLERANCE * float(spend.sum())
     if not givers.any():
         return {"marginal_response": np.nan, "marginal_metric": np.nan}
     slopes = np.where(givers, objective.gradient(spend), np.inf)

@@ -82,6 +82,20 @@ def test_the_last_unit_with_an_s_shape_is_taken_where_it_hurts_least():
     assert rows.loc["plan", "marginal_response"] == pytest.approx(2.0)
 
 
+def test_a_channel_at_its_minimum_up_to_rounding_does_not_give_the_last_unit():
+    """Its marginal lies far below the others': the frontier of a concave problem falls smoothly."""
+    shapes = [Response("log1p", scale=s) for s in (30.0, 70.0, 110.0)] + [Response("log1p", scale=5e4)]
+    problem, plan = solved(make_problem(shapes, [[5.0, 4.0, 3.0, 1.0]], 700.0, lower=[5.0] * 4, n_candidates=50))
+    rows = tables_of(problem, plan)["budget_efficient_frontier"]
+    last = rows["marginal_response"].dropna().to_numpy()
+    assert len(last) > 15
+    assert (np.diff(last) < 0).all()
+    assert last[-1] > 2.0 * (1.0 / 5e4)
+    crumbs = plan + np.array([0.0, 0.0, -1e-10, 1e-10])
+    row = tables_of(problem, crumbs)["budget_efficient_frontier"].set_index("point").loc["plan"]
+    assert row["marginal_response"] == pytest.approx(5.0 / (30.0 + plan[0]), rel=1e-6)
+
+
 LOG = {"response_scale": "log", "kpi_baseline": 500.0, "n_candidates": 50}
 MONOTONE = {
     "concave": random_problem(1, 5, ["log1p", "atan", "hill"], effect=5.0, n_candidates=50),
