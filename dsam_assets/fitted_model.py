@@ -217,12 +217,14 @@ class FittedModel:
             diagnostics: settings of the verdict, as for `diagnostics`.
 
         Returns:
-            The plan: `tables` by name (budget_allocation, budget_summary, …), `reliability` and its `reasons`.
+            The plan: `tables` by name (budget_allocation, budget_summary, budget_response_curves,
+            budget_efficient_frontier, …), `reliability` and its `reasons`.
 
         Raises:
             ConfigError, AllocationError: the scenario is not valid or not feasible.
             GateError: the verdict blocks decisions.
         """
+        from dsam_assets.allocation.around_plan import frontier, response_curves
         from dsam_assets.allocation.plan import plan_budget
 
         planned = self.model._with(allocation={**scenario, "enabled": True})
@@ -231,7 +233,10 @@ class FittedModel:
         report = replace(self, model=planned).diagnostics(**diagnostics)  # what was spent is evidence, too
         enforce(report)
         section = AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation)
-        return plan_budget(self.draws, self.matrix, self.model.data, section, report)
+        asked = (self.draws, self.matrix, self.model.data, section, report)
+        plan = plan_budget(*asked)
+        around = {**response_curves(*asked, plan).tables, **frontier(*asked, plan).tables}
+        return replace(plan, tables={**plan.tables, **around})
 
     optimize_budget = optimise_budget
 

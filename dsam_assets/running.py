@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsam_assets.errors import DsamError
+from dsam_assets.report.artefacts import DECISIONS
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from resources.store import Store
 
 GATE_EXIT_STATUS = 3
-# Assets whose records tell a run's story; those of a decision are left out when a gate halts.
+# Assets whose records tell a run's story; those of the decisions are left out when a gate halts.
 EVIDENCE = (
     "model_frame", "design_matrix", "stationarity_report", "transfer_entropy_report", "prior_predictive",
     "diagnostics_report", "fit_metrics", "loo", "tscv", "transform_sensitivity",
 )  # fmt: skip
-DECISIONS = ("allocation",)
 
 type Status = Literal["complete", "halted"]
 
@@ -52,8 +52,8 @@ class RunResult:
         status: `complete`, or `halted` when a gate stopped the decision assets.
         halted_by: the gate's message when halted.
         report: the verdict.
-        facts: metadata of the evidence, and of the allocation unless halted.
-        tables: the allocation's tables by name; empty without an allocation.
+        facts: metadata of the evidence, and of the decisions unless halted.
+        tables: the decisions' tables by name; empty without an allocation.
         files: number of files in the run folder.
         seconds: wall-clock time of the whole run.
     """
@@ -202,7 +202,7 @@ def _read(store: Store, market: str, asset: str, codec: str) -> Any:
 def _read_result(store: Store, market: str, target: Path, status: Status, message: str, started: float) -> RunResult:
     names = EVIDENCE if status == "halted" else EVIDENCE + DECISIONS
     records = {name: record for name in names if (record := store.record(market, name)) is not None}
-    planned = "allocation" in records and "budget_allocation.parquet" in records["allocation"].files
+    decided = [name for name in DECISIONS if name in records]
     return RunResult(
         market=market,
         path=target,
@@ -210,7 +210,7 @@ def _read_result(store: Store, market: str, target: Path, status: Status, messag
         halted_by=message,
         report=_read(store, market, "diagnostics_report", "report"),
         facts={name: record.metadata["shown"] for name, record in records.items()},
-        tables=_read(store, market, "allocation", "tables") if planned else {},
+        tables={key: table for name in decided for key, table in _read(store, market, name, "tables").items()},
         files=sum(1 for file in target.rglob("*") if file.is_file()),
         seconds=time.perf_counter() - started,
     )

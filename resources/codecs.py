@@ -287,7 +287,7 @@ def _infinities(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class DocumentTablesCodec:
-    """Tables with one JSON document that holds them and their reliability stamp."""
+    """Stamped tables, and one JSON document that holds them and their reliability."""
 
     document: str
 
@@ -295,7 +295,10 @@ class DocumentTablesCodec:
         return {**TablesCodec().encode(asset, value.tables), self.document: json_bytes(value.document())}
 
     def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
-        return json.loads(read(self.document))
+        from dsam_assets.diagnostics.stamped import StampedTables
+
+        stamp, tables = json.loads(read(self.document)), TablesCodec().decode(asset, names, read)
+        return StampedTables(tables, stamp["reliability"], stamp["diagnostics_overall"], tuple(stamp["reasons"]))
 
 
 @dataclass(frozen=True)
@@ -324,4 +327,6 @@ CODECS: dict[str, Codec] = {
     "report": ReportCodec(),
     "slice": SliceCodec(),
     "allocation": DocumentTablesCodec("budget_optimisation.json"),
+    "response_curves": DocumentTablesCodec("budget_response_curves.json"),
+    "efficient_frontier": DocumentTablesCodec("budget_efficient_frontier.json"),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dsam_assets.errors import ConfigError
-from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST
+from dsam_assets.report.artefacts import ARTEFACTS, DECISIONS, MANIFEST
 from dsam_assets.report.bundle import (
     MODEL_FILE,
     PlannedFile,
@@ -101,7 +101,7 @@ def write_run_folder(
     require_writable(target, overwrite=overwrite)
     records = {name: record for name in BUNDLED_ASSETS if (record := store.record(market, name)) is not None}
     if status == "halted":
-        records.pop("allocation", None)
+        records = {name: record for name, record in records.items() if name not in DECISIONS}
     log_response = _response_scale(store, market, records) == "log"
     planned = plan_files(
         report.outputs, {name: record.files for name, record in records.items()}, log_response=log_response

@@ -25,14 +25,19 @@ def channel_response(problem: Problem, channel: int, spends: FloatArray) -> Floa
     return Objective(problem).level * (np.exp(link - at_reference) - np.exp(-at_reference))
 
 
-def channel_marginal(problem: Problem, channel: int, spends: FloatArray) -> FloatArray:
-    """Mean KPI per further unit of spend, others at reference, (G,) → (G,); infinite for hill with n < 1 at zero."""
+def marginal_draws(problem: Problem, channel: int, spends: FloatArray) -> FloatArray:
+    """Draws of a channel's KPI per further unit of spend, others at reference, (G,) → (S, G).
+
+    Infinite for hill with n < 1 at zero.
+    """
     response, beta = problem.channels[channel].response, problem.coefficients[:, channel, None]
     weight = np.broadcast_to(beta, (len(beta), len(spends)))
     if problem.response_scale == "log":
         at_reference = response.value(np.array([problem.reference[channel]]))
         weight = Objective(problem).level * beta * np.exp(beta * (response.value(spends) - at_reference))
-    return np.asarray(weight.mean(axis=0) * response.derivative(spends))
+    # A worthless response stays worthless where its slope is infinite.
+    slope = np.broadcast_to(response.derivative(spends), weight.shape)
+    return np.multiply(weight, slope, out=np.zeros(weight.shape), where=weight != 0.0)
 
 
 def responses_at(problem: Problem, spend: FloatArray) -> FloatArray:

@@ -11,40 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dsam_assets.allocation import column_forms as forms
+from dsam_assets.allocation.curve_columns import CURVE_COLUMNS
+from dsam_assets.allocation.decision_columns import DECISION_COLUMNS
 from dsam_assets.tables import Column
 
-
-def _text(name: str, description: str, nullable: bool = False) -> Column:
-    return Column(name, "text", "text", description, nullable)
-
-
-def _number(name: str, unit: str, description: str, nullable: bool = False) -> Column:
-    return Column(name, "number", unit, description, nullable)
-
-
-def _interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
-    return (
-        _number(f"{name}_lower", unit, f"{description}: 5 % quantile; missing for a point.", True),
-        _number(f"{name}_upper", unit, f"{description}: 95 % quantile; missing for a point.", True),
-    )
-
-
-def _estimate(name: str, unit: str, description: str, nullable: bool = False) -> tuple[Column, ...]:
-    mean = _number(f"{name}_mean", unit, f"{description}: posterior mean.", nullable)
-    return (mean, *_interval(name, unit, description))
-
-
-_CHANNEL = _text("channel", "Channel name.")
-_RESPONSE_UNIT = _text("response_unit", "Unit of responses: kpi (per period) or relative (share of the KPI).")
-_METRIC = _text("metric", "roi (response value per money) or cpa (money per KPI unit).")
-_METRIC_UNIT = _text("metric_unit", "Unit of the metric.")
-_EXTRAPOLATED = Column(
-    "extrapolated",
-    "flag",
-    "true/false",
-    "Spend exceeds the largest one in the modelled rows; missing when not known.",
-    True,
-)
+_text, _number, _interval, _estimate = forms.text, forms.number, forms.interval, forms.estimate
+_CHANNEL, _RESPONSE_UNIT, _EXTRAPOLATED = forms.CHANNEL, forms.RESPONSE_UNIT, forms.EXTRAPOLATED
+_METRIC, _METRIC_UNIT = forms.METRIC, forms.METRIC_UNIT
 _SPENDS = (
     _number("spend_reference", "spend", "Reference spend per period."),
     _number("spend_optimised", "spend", "Recommended spend per period."),
@@ -133,31 +107,6 @@ _DIAGNOSTICS = (
     _text("message", "One sentence for a person."),
 )
 
-_CURVES = (
-    _CHANNEL,
-    _number("spend", "spend", "Spend per period."),
-    _number("mean", "response", "Response above zero spend, others at reference: posterior mean."),
-    _number("lower", "response", "5 % quantile; missing for a point.", True),
-    _number("p50", "response", "Posterior median."),
-    _number("upper", "response", "95 % quantile; missing for a point.", True),
-    _number("marginal", "response per spend", "Mean response per further unit; missing where infinite.", True),
-    _RESPONSE_UNIT,
-    _EXTRAPOLATED,
-)
-
-_POINTS = (
-    _CHANNEL,
-    _text("point", "reference or optimised."),
-    _number("spend", "spend", "Spend per period."),
-    _number("mean", "response", "Response above zero spend, others at reference: posterior mean."),
-    _number("lower", "response", "5 % quantile; missing for a point.", True),
-    _number("p50", "response", "Posterior median."),
-    _number("upper", "response", "95 % quantile; missing for a point.", True),
-    _number("marginal", "response per spend", "Mean response per further unit; missing where infinite.", True),
-    _RESPONSE_UNIT,
-    _EXTRAPOLATED,
-)
-
 _ROI_CPA = (
     _text("channel", "Channel name, or TOTAL."),
     Column(
@@ -193,8 +142,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "budget_summary": _SUMMARY,
     "budget_allocation": _ALLOCATION,
     "budget_diagnostics": _DIAGNOSTICS,
-    "budget_response_curves": _CURVES,
-    "budget_response_points": _POINTS,
     "budget_roi_cpa": _ROI_CPA,
     "budget_impact": _IMPACT,
+    **CURVE_COLUMNS,
+    **DECISION_COLUMNS,
 }

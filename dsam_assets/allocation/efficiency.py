@@ -36,6 +36,14 @@ def metric_value(problem: Problem, response: FloatArray, money: FloatArray) -> F
     return out
 
 
+def metric_interval(
+    problem: Problem, response: FloatArray, money: FloatArray, interval: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Ends of the metric's interval over draws of the response (S, N). CPA falls as the response rises: ends swap."""
+    low, high = metric_value(problem, quantiles(response, interval), money)
+    return (high, low) if problem.kpi_type == "subscriptions" else (low, high)
+
+
 def roi_cpa_rows(
     problem: Problem, spends: Mapping[str, FloatArray], interval: tuple[float, float]
 ) -> Mapping[str, Any]:
@@ -47,11 +55,10 @@ def roi_cpa_rows(
         spend, money = spends[f"spend_{when}"], columns[f"spend_{when}_currency"]
         draws = np.column_stack([responses_at(problem, spend), joint_response(problem, spend)])
         means[when] = draws.mean(axis=0)
-        ends = metric_value(problem, quantiles(draws, interval), money)
         columns[f"mean_{when}"] = means[when]
         columns[f"value_{when}"] = metric_value(problem, means[when], money)
-        # CPA falls as the response rises, so its interval's ends swap.
-        columns[f"value_{when}_lower"], columns[f"value_{when}_upper"] = ends if metric == "roi" else ends[::-1]
+        low, high = metric_interval(problem, draws, money, interval)
+        columns[f"value_{when}_lower"], columns[f"value_{when}_upper"] = low, high
     return {
         "channel": [*problem.names, "TOTAL"],
         "is_total": [False] * len(problem.names) + [True],

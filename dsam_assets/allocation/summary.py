@@ -9,19 +9,14 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.allocation.allocate import Allocation
-from dsam_assets.allocation.certificate import EXTRAPOLATION_TOLERANCE
-from dsam_assets.allocation.channel_response import channel_marginal, channel_response, joint_marginal, responses_at
+from dsam_assets.allocation.channel_response import joint_marginal, responses_at
 from dsam_assets.allocation.columns import COLUMNS
+from dsam_assets.allocation.comparison import confidence_rows, share_rows
 from dsam_assets.allocation.efficiency import metric_value, metric_words, roi_cpa_rows
 from dsam_assets.allocation.problem import Problem
-from dsam_assets.fit.spread import MIDDLE, quantiles
+from dsam_assets.allocation.rows import LOWER, UPPER, budget_table, estimate, finite
+from dsam_assets.allocation.waterfall import waterfall_rows
 from dsam_assets.scales import FloatArray
-
-# Quantiles of every interval in the tables: a central 90 % interval.
-LOWER, UPPER = 0.05, 0.95
-CURVE_POINTS = 101
-# Curves run this far beyond the largest of reference, recommended and observed spend.
-_CURVE_REACH = 1.25
 
 
 def allocation_tables(allocation: Allocation) -> Mapping[str, pd.DataFrame]:
@@ -30,23 +25,13 @@ def allocation_tables(allocation: Allocation) -> Mapping[str, pd.DataFrame]:
         "budget_summary": summary_rows,
         "budget_allocation": allocation_rows,
         "budget_diagnostics": diagnostics_rows,
-        "budget_response_curves": curve_rows,
-        "budget_response_points": point_rows,
         "budget_roi_cpa": _efficiency_rows,
         "budget_impact": impact_rows,
+        "budget_kpi_waterfall": waterfall_rows,
+        "budget_confidence_comparison": confidence_rows,
+        "budget_spend_share": share_rows,
     }
-    return {name: _table(name, build(allocation)) for name, build in builders.items()}
-
-
-def _table(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
-    frame = pd.DataFrame(dict(columns))
-    return frame[[column.name for column in COLUMNS[name]]].astype({c.name: c.dtype for c in COLUMNS[name]})
-
-
-def estimate(draws: FloatArray, name: str) -> dict[str, FloatArray]:
-    """Mean and interval over draws of shape (S, N), as columns of N rows; a single draw has no interval."""
-    low, high = quantiles(draws, [LOWER, UPPER])
-    return {f"{name}_mean": draws.mean(axis=0), f"{name}_lower": low, f"{name}_upper": high}
+    return {name: budget_table(name, build(allocation)) for name, build in builders.items()}
 
 
 def _spends(problem: Problem, spend: FloatArray) -> dict[str, FloatArray]:
@@ -60,15 +45,6 @@ def _spends(problem: Problem, spend: FloatArray) -> dict[str, FloatArray]:
         "spend_optimised_currency": rates * spend,
         "delta_spend_currency": rates * (spend - problem.reference),
     }
-
-
-def _finite(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _beyond(problem: Problem, channel: int, spends: FloatArray) -> list[bool | None]:
-    limit = problem.observed_max[channel]
-    return [bool(s > limit * (1.0 + EXTRAPOLATION_TOLERANCE)) if np.isfinite(limit) else None for s in spends]
 
 
 def summary_rows(allocation: Allocation) -> Mapping[str, Any]:
@@ -134,9 +110,9 @@ def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:
         "metric_unit": unit,
         "metric_reference": metric_value(problem, before.mean(axis=0), spends["spend_reference_currency"]),
         "metric_optimised": metric_value(problem, after.mean(axis=0), spends["spend_optimised_currency"]),
-        "marginal_response_reference": _finite(joint_marginal(problem, problem.reference)),
-        "marginal_response_optimised": _finite(joint_marginal(problem, spend)),
-        "marginal_score": _finite(evidence.marginals),
+        "marginal_response_reference": finite(joint_marginal(problem, problem.reference)),
+        "marginal_response_optimised": finite(joint_marginal(problem, spend)),
+        "marginal_score": finite(evidence.marginals),
         "observed_max_spend": problem.observed_max,
         "extrapolated": evidence.extrapolated,
     }
@@ -167,50 +143,6 @@ def diagnostics_rows(allocation: Allocation) -> Mapping[str, Any]:
     ]
     names = [column.name for column in COLUMNS["budget_diagnostics"]]
     return dict(zip(names, map(list, zip(*judged, *further, *starts, *audit, strict=True)), strict=True))
-
-
-def _curve(problem: Problem, channel: int, spends: FloatArray) -> dict[str, Any]:
-    """Response columns of one channel at some spends."""
-    draws = channel_response(problem, channel, spends)
-    low, middle, high = quantiles(draws, [LOWER, MIDDLE, UPPER])
-    return {
-        "channel": [problem.names[channel]] * len(spends),
-        "spend": spends,
-        "mean": draws.mean(axis=0),
-        "lower": low,
-        "p50": middle,
-        "upper": high,
-        "marginal": _finite(channel_marginal(problem, channel, spends)),
-        "response_unit": problem.response_unit,
-        "extrapolated": _beyond(problem, channel, spends),
-    }
-
-
-def _stack(blocks: list[dict[str, Any]]) -> Mapping[str, Any]:
-    sizes = [len(block["spend"]) for block in blocks]
-
-    def column(key: str) -> list[Any]:
-        parts = (b[key] if not isinstance(b[key], str) else [b[key]] * n for b, n in zip(blocks, sizes, strict=True))
-        return [value for part in parts for value in part]
-
-    return {key: column(key) for key in blocks[0]}
-
-
-def curve_rows(allocation: Allocation) -> Mapping[str, Any]:
-    """Each channel's response from zero to a quarter beyond the largest spend of interest."""
-    problem = allocation.problem
-    ends = _CURVE_REACH * np.fmax(np.fmax(problem.reference, allocation.best_spend), problem.observed_max)
-    ends = np.where(ends > 0.0, ends, np.where(problem.reach > 0.0, problem.reach, problem.total))
-    grids = [np.linspace(0.0, float(end), CURVE_POINTS) for end in ends]
-    return _stack([_curve(problem, channel, grid) for channel, grid in enumerate(grids)])
-
-
-def point_rows(allocation: Allocation) -> Mapping[str, Any]:
-    """Each channel's response at the reference and at the plan."""
-    problem = allocation.problem
-    pairs = np.stack([problem.reference, allocation.best_spend], axis=1)
-    blocks = [_curve(problem, channel, pair) for channel, pair in enumerate(pairs)]
-    return {"point": ["reference", "optimised"] * len(blocks), **_stack(blocks)}
 
 
 def _efficiency_rows(allocation: Allocation) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Stage 60: the budget plan, stamped with the state of the evidence under it."""
+"""Stage 60: the budget plan and what lies around it, stamped with the state of the evidence under them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dsam_assets.config.slices import AllocationSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.diagnostics.stamped import StampedTables
     from dsam_assets.fit.draws import Draws
 
 
@@ -38,3 +39,57 @@ def allocation(
     enforce(diagnostics_report)
     plan = plan_budget(posterior, design_matrix, model_frame, config_allocation, diagnostics_report)
     return Published(plan, plan.facts())
+
+
+@market_asset(
+    codec="response_curves",
+    code=["allocation", "diagnostics", "fit/spread"],
+    columns=table_columns("budget_response_curves"),
+    dagster_type=tables_type("response_curves", "response curves with their reliability", lambda curves: curves.tables),
+)
+def response_curves(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    diagnostics_report: DiagnosticsReport,
+    config_allocation: AllocationSlice,
+    allocation: StampedTables,
+) -> Published:
+    """Each channel's response and marginal return at any spend, with bands; refused when a gate blocks decisions."""
+    from dsam_assets.allocation import around_plan
+    from dsam_assets.diagnostics.report import enforce
+
+    enforce(diagnostics_report)
+    curves = around_plan.response_curves(
+        posterior, design_matrix, model_frame, config_allocation, diagnostics_report, allocation
+    )
+    return Published(curves, curves.facts())
+
+
+@market_asset(
+    codec="efficient_frontier",
+    code=["allocation", "diagnostics", "fit/spread"],
+    columns=table_columns("budget_efficient_frontier"),
+    dagster_type=tables_type(
+        "efficient_frontier", "other budgets and deviations with their reliability", lambda frontier: frontier.tables
+    ),
+)
+def efficient_frontier(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    diagnostics_report: DiagnosticsReport,
+    config_allocation: AllocationSlice,
+    allocation: StampedTables,
+) -> Published:
+    """The best plan at every budget, and what it costs to miss the plan; refused when a gate blocks decisions."""
+    from dsam_assets.allocation import around_plan
+    from dsam_assets.diagnostics.report import enforce
+
+    enforce(diagnostics_report)
+    frontier = around_plan.frontier(
+        posterior, design_matrix, model_frame, config_allocation, diagnostics_report, allocation
+    )
+    return Published(frontier, frontier.facts())

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 CHANNEL_WIDTH = 24
 SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
+PARTS = 50  # the last part of a budget is a round amount of about so many
 SURE = 0.995  # shares of draws beyond this are not rounded to certainty
 
 
 def plan_lines(plan: pd.DataFrame, tables: Any) -> list[str]:
-    """Whose effects the plan is made from, its table, the expected change, and warnings."""
-    return [*_basis(tables), plan_table(plan), "", expected_change(tables), *_warnings(tables)]
+    """Whose effects the plan is made from, its table, the expected change, its last spend's return, and warnings."""
+    return [*_basis(tables), plan_table(plan), "", expected_change(tables), *last_of_budget(tables), *_warnings(tables)]
 
 
 def _basis(tables: Any) -> list[str]:
@@ -82,6 +83,23 @@ def expected_change(tables: Any) -> str:
     return wrapped(text + _same_budget(row), "  ")
 
 
+def last_of_budget(tables: Any) -> list[str]:
+    """What the last part of the budget brings, beside the average: whether more or less of it is worth asking for."""
+    rows = tables["budget_efficient_frontier"]
+    row = rows[rows["point"] == "plan"].iloc[0]
+    if math.isnan(row["marginal_response"]) or row["budget"] <= 0:
+        return []
+    part = 10.0 ** math.floor(math.log10(row["budget"] / PARTS))
+    last, average = part * row["marginal_response"], part * row["response_mean"] / row["budget"]
+    relative = row["response_unit"] == "relative"
+    decimals = _decimals(100 * abs(last) if relative else abs(last), 3)
+    form = f"{{:.{decimals}%}}" if relative else f"{{:,.{decimals}f}}"
+    unit = " of the KPI" if relative else " KPI units"
+    amount = f"{part:,.{_decimals(part, 1)}f}"
+    text = f"The last {amount} of the budget brings {form.format(last)}{unit}; on average {amount} brings"
+    return [wrapped(f"{text} {form.format(average)}.", "  ")]
+
+
 def _chance(row: Any, rival: str) -> str:
     """In which share of the draws the plan beats its rival; empty where there is none to give."""
     chance = float(row[f"probability_beats_{rival}"])
@@ -105,7 +123,7 @@ def _same_budget(row: Any) -> str:
 
 
 def _warnings(tables: Any) -> list[str]:
-    from dsam_assets.allocation.plan import CAVEAT
+    from dsam_assets.diagnostics.stamped import CAVEAT
 
     rows = tables["budget_diagnostics"]
     messages = dict.fromkeys(rows.loc[rows["status"].isin(["warn", "fail", "not_computed"]), "message"])

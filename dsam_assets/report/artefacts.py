@@ -162,17 +162,29 @@ ARTEFACTS: tuple[Artefact, ...] = (
         for name in ("tscv_summary", "tscv_folds", "tscv_pointwise")
     ),
     *(
-        Artefact(f"{name}.csv", "allocation", f"{name}.csv", "optimisation", "save_allocator_csv")
-        for name in (
-            "budget_summary", "budget_allocation", "budget_diagnostics", "budget_response_curves",
-            "budget_response_points", "budget_roi_cpa", "budget_impact",
+        Artefact(f"{name}.csv", asset, f"{name}.csv", "optimisation", "save_allocator_csv")
+        for asset, names in (
+            ("allocation", (
+                "budget_summary", "budget_allocation", "budget_diagnostics", "budget_roi_cpa", "budget_impact",
+                "budget_kpi_waterfall", "budget_confidence_comparison", "budget_spend_share",
+            )),
+            ("response_curves", ("budget_response_curves", "budget_response_points", "budget_marginal_roi")),
+            ("efficient_frontier", ("budget_efficient_frontier", "budget_frontier_spend", "budget_sensitivity")),
         )
+        for name in names
     ),
-    Artefact(
-        "budget_optimisation.json", "allocation", "budget_optimisation.json", "optimisation", "save_allocator_json"
+    *(
+        Artefact(file, asset, file, "optimisation", "save_allocator_json")
+        for asset, file in (
+            ("allocation", "budget_optimisation.json"), ("response_curves", "budget_response_curves.json"),
+            ("efficient_frontier", "budget_efficient_frontier.json"),
+        )
     ),
     *(artefact for drawing in DRAWINGS for artefact in _of_drawing(drawing)),
 )  # fmt: skip
+
+# Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
+DECISIONS = ("allocation", "response_curves", "efficient_frontier")
 
 ASSET_STAGES: dict[str, Stage] = {
     "resolved_config": "run_metadata",

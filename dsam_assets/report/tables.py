@@ -350,6 +350,13 @@ BUDGET_ROWS = {
     "budget_response_points": "one channel at the reference or at the plan",
     "budget_roi_cpa": "one channel, or all together",
     "budget_impact": "one channel's part of the change",
+    "budget_marginal_roi": "one channel at one spend",
+    "budget_kpi_waterfall": "one step from the reference's KPI to the plan's",
+    "budget_confidence_comparison": "one comparison of the plan with a rival",
+    "budget_spend_share": "one channel, or all together",
+    "budget_efficient_frontier": "one budget",
+    "budget_frontier_spend": "one channel at one budget",
+    "budget_sensitivity": "one channel's spend moved by one step under one rule",
 }
 
 

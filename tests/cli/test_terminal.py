@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from dsam_assets.cli.documents import as_json
-from dsam_assets.cli.plan_words import expected_change, plan_lines, plan_table
+from dsam_assets.cli.plan_words import expected_change, last_of_budget, plan_lines, plan_table
 from dsam_assets.cli.terminal import StepLines
 from dsam_assets.cli.words import count, joined, message, paint
 from resources.local_instance import quick_sqlite
@@ -126,7 +126,7 @@ def test_the_plan_of_a_panel_says_whose_effects_it_has() -> None:
     table = plan(channel=["TV"], spend_reference=[1.0], spend_optimised=[2.0])
     evidence = pd.DataFrame({"status": ["pass"], "message": ["fine"]})
     for level, told in (("population", True), ("model", False)):
-        tables = {**summary(level=level, groups="8 of market"), "budget_diagnostics": evidence}
+        tables = {**summary(level=level, groups="8 of market"), **frontier(), "budget_diagnostics": evidence}
         text = " ".join(" ".join(plan_lines(table, tables)).split())
         assert ("average group of the panel (8 of market): the population's." in text) == told
         assert "fine" not in text
@@ -148,6 +148,39 @@ def summary(**values: Any) -> dict[str, pd.DataFrame]:
         "spend_optimised": 100.2, "gain_over_split": 11.0, "probability_beats_split": 0.5, "estimate": "posterior",
     }  # fmt: skip
     return {"budget_summary": pd.DataFrame([{**row, **values}])}
+
+
+def frontier(**values: Any) -> dict[str, pd.DataFrame]:
+    row = {
+        "point": "plan", "budget": 71_500.0, "marginal_response": 1.0404, "response_mean": 142_336.0,
+        "response_unit": "kpi",
+    }  # fmt: skip
+    smaller = {**row, "point": "frontier", "budget": 60_000.0, "marginal_response": 9.9}
+    return {"budget_efficient_frontier": pd.DataFrame([smaller, {**row, **values}])}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "The last 1,000 of the budget brings 1,040 KPI units; on average 1,000 brings 1,991."),
+        (
+            {"budget": 0.47, "marginal_response": 250.0, "response_mean": 188.0},
+            "The last 0.001 of the budget brings 0.250 KPI units; on average 0.001 brings 0.400.",
+        ),
+        (
+            {"budget": 70_000.0, "marginal_response": 2.721e-6, "response_mean": 0.2555, "response_unit": "relative"},
+            "The last 1,000 of the budget brings 0.272% of the KPI; on average 1,000 brings 0.365%.",
+        ),
+    ],
+)
+def test_the_last_part_of_the_budget_stands_beside_the_average(values: dict[str, Any], words: str) -> None:
+    (text,) = last_of_budget(frontier(**values))
+    assert " ".join(text.split()) == words
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_a_budget_without_a_last_part_says_nothing_about_it() -> None:
+    assert last_of_budget(frontier(marginal_response=np.nan)) == []
 
 
 POINT = {

@@ -39,8 +39,9 @@ def test_a_strict_gate_halts_the_plan_and_keeps_the_evidence(project, halted) ->
     assert project.record("diagnostics_report").metadata["shown"]["reliability"] == "blocked"
 
     # A check stops only its own run; the verdict is an input, so the plan alone fails as well.
-    alone = project.run(selection=["allocation"], stuck=True)
-    assert alone.failure("allocation").user_failure_data.metadata["exit_status"].value == 3
+    for decision in ("allocation", "response_curves", "efficient_frontier"):
+        alone = project.run(selection=[decision], stuck=True)
+        assert alone.failure(decision).user_failure_data.metadata["exit_status"].value == 3
 
     # Nor can the last good plan be bundled with the new evidence.
     bundle = project.run(selection=["run_bundle"], stuck=True)
@@ -52,10 +53,13 @@ def test_a_warning_gate_stamps_the_plan_provisional(project) -> None:
     project.edit("seed: 7", "seed: 8")
     run = project.run(stuck=True)
     assert run.result.success
-    stamped = json.loads((project.store_root / "uk/60_optimisation/budget_optimisation.json").read_text())
-    assert stamped["reliability"] == "provisional"
-    assert stamped["diagnostics_overall"] == "fail"
-    assert any("sampler_rhat_max" in reason for reason in stamped["reasons"])
+    for name in ("budget_optimisation", "budget_response_curves", "budget_efficient_frontier"):
+        stamped = json.loads((project.store_root / f"uk/60_optimisation/{name}.json").read_text())
+        assert stamped["reliability"] == "provisional"
+        assert stamped["diagnostics_overall"] == "fail"
+        assert any("sampler_rhat_max" in reason for reason in stamped["reasons"])
+    for name in ("allocation", "response_curves", "efficient_frontier"):
+        assert project.record(name).metadata["shown"]["reliability"] == "provisional"
     manifest = json.loads((run.folder / "run_manifest.json").read_text())
     assert manifest["verdict"] == {"overall": "fail", "reliability": "provisional", "converged": False}
     shown = {check.check_name: check for check in run.result.get_asset_check_evaluations()}

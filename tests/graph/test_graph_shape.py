@@ -72,13 +72,20 @@ EDGES = {
         "posterior", "pre_run_checks", "prior_predictive", "postfit_checks", "loo", "config/diagnostics",
     },
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
+    **{
+        name: {
+            "posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation", "allocation",
+        }
+        for name in ("response_curves", "efficient_frontier")
+    },
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
         "prior_predictive", "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "allocation", "pre_run_plots", "model_fit_plots", "diagnostics_plots",
+        "diagnostics_report", "allocation", "response_curves", "efficient_frontier",
+        "pre_run_plots", "model_fit_plots", "diagnostics_plots",
         "model_selection_plots",
     },
     "pre_run_plots": {
@@ -107,7 +114,7 @@ GROUPS = {
     "30_post_run": {"posterior_summary", "fitted", "observed"},
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
-    "60_optimisation": {"allocation"},
+    "60_optimisation": {"allocation", "response_curves", "efficient_frontier"},
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip
 
@@ -176,7 +183,7 @@ def test_checks_are_partitioned_by_market(definitions: dg.Definitions) -> None:
 
 
 def test_table_assets_document_their_columns_before_the_first_run(specs: Nodes) -> None:
-    codecs = ("table", "tables", "report", "allocation")
+    codecs = ("table", "tables", "report", "allocation", "response_curves", "efficient_frontier")
     tables = {name for name, node in specs().items() if node.metadata["dsam/codec"] in codecs}
     assert len(tables) > 10
     for name in sorted(tables):

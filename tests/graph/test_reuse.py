@@ -23,34 +23,35 @@ SLICES = {
 }
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
-    "diagnostics_report", "allocation", "run_bundle", "model_fit_plots",
+    "diagnostics_report", "allocation", "response_curves", "efficient_frontier", "run_bundle",
+    "model_fit_plots",
     "diagnostics_plots", "model_selection_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "allocation", "run_bundle", "pre_run_checks", "stationarity_report", "transfer_entropy_report",
-    "prior_predictive", "pre_run_plots",
+    "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
 }  # fmt: skip
 
 
 READS_THE_CHANNELS = {"pre_run_checks", "transfer_entropy_report", "allocation"}
 
 
-def test_the_first_run_computes_everything(first_run, project) -> None:
+def test_the_first_run_computes_everything(first_run, project, specs) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 42
+    assert len(first_run.assets("computed")) == len(specs())
     for asset in first_run.events:
         assert project.record(asset).files
 
 
-def test_the_second_run_reuses_everything(project) -> None:
+def test_the_second_run_reuses_everything(project, specs) -> None:
     records, files = project.stored_files("*.json"), project.stored_files("*")
     run = project.run()
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 35
+    assert len(run.assets("reused")) == len(specs()) - len(ALWAYS_LOOKED_AT) - len({"run_bundle"})
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
@@ -89,10 +90,12 @@ def test_an_edit_of_the_allocation_block_plans_again_and_does_not_refit(project,
     project.edit("total: 250", "total: 260")
     run = project.run()
     assert run.result.success
-    remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, "run_bundle", "model_fit_plots", "pre_run_plots"}
+    planned = {"allocation", "response_curves", "efficient_frontier"}
+    drawn = {"model_fit_plots", "pre_run_plots"}
+    remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, *planned, *drawn, "run_bundle"}
     assert run.assets("computed") == remade
     assert run.events["posterior"] == "reused"
-    assert versions() == {"resolved_config", "config/allocation", "allocation", "run_bundle"}
+    assert versions() == {"resolved_config", "config/allocation", *planned, "run_bundle"}
 
 
 def test_an_edited_prior_refits(project, versions) -> None:

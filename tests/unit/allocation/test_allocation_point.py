@@ -9,7 +9,10 @@ from allocation_cases import make_problem
 
 from dsam_assets.allocation.allocate import Allocation, allocate
 from dsam_assets.allocation.columns import COLUMNS
+from dsam_assets.allocation.frontier import efficient_frontier, frontier_tables
 from dsam_assets.allocation.response import Response
+from dsam_assets.allocation.response_curves import response_curve_tables
+from dsam_assets.allocation.sensitivity import sensitivity_table
 from dsam_assets.allocation.summary import allocation_tables
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import Table, validate
@@ -31,12 +34,25 @@ def point(request: pytest.FixtureRequest) -> Allocation:
     return plan(np.array(EFFECTS) / 10, response_scale=request.param, kpi_baseline=100.0)
 
 
+def all_tables(point: Allocation) -> dict[str, pd.DataFrame]:
+    problem, spend = point.problem, point.best_spend
+    around = {"budget_sensitivity": sensitivity_table(problem, spend)}
+    around |= frontier_tables(problem, efficient_frontier(problem, spend))
+    return {**allocation_tables(point), **response_curve_tables(problem, spend), **around}
+
+
+NO_UNCERTAINTY = {"budget_diagnostics", "budget_spend_share", "budget_frontier_spend"}
+ENDS = ("lower", "upper", "lower_50", "upper_50", "q05", "q25", "q75", "q95")
+
+
 def test_no_table_of_a_point_has_an_interval(point: Allocation) -> None:
-    for name, table in allocation_tables(point).items():
+    tables = all_tables(point)
+    assert set(tables) == set(COLUMNS)
+    for name, table in tables.items():
         validate(Table(name, TABLES[name].row, COLUMNS[name]), table)
-        ends = [column for column in table.columns if column.endswith(("_lower", "_upper")) and column[:3] != "at_"]
-        ends += [column for column in ("lower", "upper") if column in table.columns]
-        assert bool(ends) == (name != "budget_diagnostics"), name
+        ends = [name for name in table.columns if name in ENDS or name.endswith(tuple(f"_{end}" for end in ENDS))]
+        ends = [name for name in ends if not name.startswith("at_")]
+        assert bool(ends) == (name not in NO_UNCERTAINTY), name
         assert table[ends].isna().all().all(), name
 
 
@@ -45,12 +61,14 @@ def test_the_point_itself_is_given(point: Allocation) -> None:
     summary = tables["budget_summary"].iloc[0]
     assert summary["delta_kpi_mean"] == summary["delta_kpi_p50"] == point.outcome.kpi.item()
     assert summary["delta_kpi_mean"] > 0
-    curves = tables["budget_response_curves"]
+    curves = response_curve_tables(point.problem, point.best_spend)["budget_response_curves"]
     np.testing.assert_array_equal(curves["p50"], curves["mean"])
 
 
 def test_a_point_has_no_probabilities_and_says_why(point: Allocation) -> None:
     tables = allocation_tables(point)
+    chances = tables["budget_confidence_comparison"][["probability_better", "expected_loss", "loss_if_worse"]]
+    assert chances.isna().all().all()
     names = ["probability_beats_reference", "probability_beats_split"]
     assert tables["budget_summary"][names].isna().all().all()
     rows = tables["budget_diagnostics"].set_index("check").loc[names]

@@ -41,7 +41,8 @@ def case(request):
 
 def test_tables_have_the_declared_columns_and_types(case):
     _, tables = case
-    assert set(tables) == set(COLUMNS)
+    assert {"budget_summary", "budget_allocation", "budget_kpi_waterfall", "budget_spend_share"} < set(tables)
+    assert set(tables) < set(COLUMNS)
     for name, table in tables.items():
         assert list(table.columns) == [column.name for column in COLUMNS[name]]
         for column in COLUMNS[name]:
@@ -74,29 +75,6 @@ def test_total_change_agrees_between_roi_and_impact(case):
     roi, impact = tables["budget_roi_cpa"], tables["budget_impact"]
     total = roi.loc[roi["is_total"], "delta_response"].item()
     assert total == pytest.approx(impact.loc[impact["kind"] == "total", "delta_response_mean"].item(), rel=1e-9)
-
-
-def test_points_lie_on_the_curves(case):
-    _, tables = case
-    for name, curve in tables["budget_response_curves"].groupby("channel"):
-        points = tables["budget_response_points"]
-        points = points[points["channel"] == name]
-        assert curve["mean"].iloc[0] == 0.0
-        read = np.interp(points["spend"], curve["spend"], curve["mean"])
-        np.testing.assert_allclose(read, points["mean"], rtol=0.1, atol=0.02 * curve["mean"].max())
-
-
-def test_log_curve_is_the_kpi_change_with_the_others_at_reference():
-    allocation = allocate(CASES["log"])
-    problem, points = allocation.problem, allocation_tables(allocation)["budget_response_points"]
-    at_plan = points.query("channel == 'channel_1' and point == 'optimised'").iloc[0]
-    beta = problem.coefficients[:, 1]
-    f = problem.channels[1].response.value
-    shift = f(np.array([allocation.best_spend[1], 0.0])) - f(problem.reference[1:2])
-    kpi = 800.0 * (np.exp(beta * shift[0]) - np.exp(beta * shift[1]))
-    assert at_plan["mean"] == pytest.approx(kpi.mean(), rel=1e-12)
-    assert at_plan["lower"] == pytest.approx(np.quantile(kpi, 0.05), rel=1e-12)
-    assert at_plan["upper"] == pytest.approx(np.quantile(kpi, 0.95), rel=1e-12)
 
 
 def fixed_plan(**options):

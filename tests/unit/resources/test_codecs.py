@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dsam_assets.allocation.around_plan import EfficientFrontier, ResponseCurves
 from dsam_assets.allocation.plan import BudgetPlan
 from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import SLICES, config_slices
@@ -111,6 +112,8 @@ VALUES: dict[str, Any] = {
     "report": Verdict(build_report([row(1.5, "fail")], "publish", "strict", True), {}),
     "slice": config_slices(config())["fit"],
     "allocation": BudgetPlan({"budget_allocation": frame()[["term", "value"]].head(2)}, "final", "pass", ()),
+    "response_curves": ResponseCurves({}, "provisional", "warn", ("a reason",)),
+    "efficient_frontier": EfficientFrontier({}, "provisional", "warn", ("a reason",)),
 }
 
 
@@ -291,18 +294,28 @@ def test_infinite_bounds_are_written_as_the_config_writes_them() -> None:
 
 
 def test_an_allocation_is_its_tables_and_a_stamped_document() -> None:
-    document = round_trip("allocation", VALUES["allocation"], "allocation")
+    files = CODECS["allocation"].encode("allocation", VALUES["allocation"])
+    assert set(files) == {"budget_allocation.parquet", "budget_allocation.csv", "budget_optimisation.json"}
+    document = json.loads(files["budget_optimisation.json"])
     assert document["reliability"] == "final"
     assert [row["term"] for row in document["budget_allocation"]] == ["(Intercept)", "m_tv"]
     assert [row["value"] for row in document["budget_allocation"]] == pytest.approx([0.1, 1 / 3])
-    assert set(CODECS["allocation"].encode("allocation", VALUES["allocation"])) == {
-        "budget_allocation.parquet", "budget_allocation.csv", "budget_optimisation.json",
-    }  # fmt: skip
 
 
-def test_an_allocation_document_keeps_every_digit() -> None:
+def test_an_allocation_keeps_every_digit_as_document_and_as_table() -> None:
     plan = replace(VALUES["allocation"], tables={"budget_impact": pd.DataFrame({"value": [1 / 3, 1e-12]})})
-    assert round_trip("allocation", plan, "allocation")["budget_impact"] == [{"value": 1 / 3}, {"value": 1e-12}]
+    files = CODECS["allocation"].encode("allocation", plan)
+    assert json.loads(files["budget_optimisation.json"])["budget_impact"] == [{"value": 1 / 3}, {"value": 1e-12}]
+    back = round_trip("allocation", plan, "allocation")
+    assert back.tables["budget_impact"]["value"].tolist() == [1 / 3, 1e-12]
+
+
+@pytest.mark.parametrize("codec", ["allocation", "response_curves", "efficient_frontier"])
+def test_the_stamp_of_stored_tables_is_read_back(codec: str) -> None:
+    value = replace(VALUES[codec], reliability="provisional", overall="fail", reasons=("first", "second"))
+    back = round_trip(codec, value, codec)
+    assert (back.reliability, back.overall, back.reasons) == ("provisional", "fail", ("first", "second"))
+    assert set(back.tables) == set(value.tables)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])

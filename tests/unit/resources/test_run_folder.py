@@ -143,11 +143,13 @@ def test_a_run_folder_holds_what_was_made_and_its_manifest(shelf: Shelf, tmp_pat
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["1"]  # nothing is left beside it
 
 
-def test_a_halted_run_has_no_plan(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_halted_run_has_no_plan_and_nothing_built_on_one(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put("response_curves", {"budget_response_curves.csv": b"c"})
+    shelf.put("efficient_frontier", {"budget_efficient_frontier.csv": b"e"})
     folder = write_run_folder(shelf.store, "uk", report(), tmp_path / "run", status="halted")
     assert held(folder.path) == COMPLETE - {"60_optimisation/budget_allocation.csv"}
     assert folder.manifest["status"] == "halted"
-    assert "allocation" not in folder.manifest["assets"]
+    assert not {"allocation", "response_curves", "efficient_frontier"} & set(folder.manifest["assets"])
 
 
 def test_a_log_model_also_gets_the_kpi_scale(shelf: Shelf, tmp_path: Path) -> None:
