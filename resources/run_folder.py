@@ -101,7 +101,8 @@ def write_run_folder(
     require_writable(target, overwrite=overwrite)
     records = {name: record for name in BUNDLED_ASSETS if (record := store.record(market, name)) is not None}
     if status == "halted":
-        records.pop("allocation", None)
+        for decision in ("decomposition", "allocation"):
+            records.pop(decision, None)
     log_response = _response_scale(store, market, records) == "log"
     planned = plan_files(
         report.outputs, {name: record.files for name, record in records.items()}, log_response=log_response

@@ -20,7 +20,7 @@ SNAPSHOT_OF = (
     "resolved_config", "session_info", "design_matrix_manifest", "data_dictionary", "spec_summary", "vif_report",
     "holiday_features", "transform_assumptions", "transform_sensitivity",
     "prior_table", "model_frame", "design_matrix", "posterior", "fit_metrics", "posterior_summary", "fitted",
-    "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "allocation",
+    "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv", "decomposition", "allocation",
     "model_fit_plots",
 )  # fmt: skip
 

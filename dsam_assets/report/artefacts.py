@@ -111,6 +111,13 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "group_coefficients.csv", "posterior_summary", "group_coefficients.csv", "post_run",
         "save_posterior_summary_csv",
     ),
+    *(
+        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "post_run", "save_decomp_csv")
+        for name in (
+            "decomp_summary", "decomp_predictor_impact", "decomp_group_impact", "decomp_timeseries", "decomp_channels",
+            "channel_evidence",
+        )
+    ),
     Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run"),
     Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run"),
     Artefact(

@@ -21,6 +21,7 @@ from dsam_assets.report.columns import (
     quantile_columns,
     text,
 )
+from dsam_assets.report.decomposition_tables import DECOMPOSITION_TABLES
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
@@ -369,6 +370,8 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
-TABLES |= {table.name: table for table in (*SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)}
+TABLES |= {
+    table.name: table for table in (*DECOMPOSITION_TABLES, *SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)
+}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
 TABLES["postfit_checks"] = Table("postfit_checks", "one check after the fit", TABLES["diagnostics_report"].columns)

@@ -23,6 +23,7 @@ EDGES = {
     "config/fit": {"resolved_config"},
     "config/diagnostics": {"resolved_config"},
     "config/allocation": {"resolved_config"},
+    "config/decomposition": {"resolved_config"},
     "config/report": {"resolved_config"},
     "config/plots": {"resolved_config"},
     "session_info": {"config/formula", "config/fit"},
@@ -62,6 +63,10 @@ EDGES = {
         "config/fit", "config/diagnostics",
     },
     "diagnostics_report": {"posterior", "pre_run_checks", "postfit_checks", "loo", "config/diagnostics"},
+    "decomposition": {
+        "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "diagnostics_report",
+        "config/data", "config/decomposition",
+    },
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
@@ -69,7 +74,7 @@ EDGES = {
         "spec_summary", "vif_report", "prior_table",
         "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "allocation", "model_fit_plots",
+        "diagnostics_report", "decomposition", "allocation", "model_fit_plots",
     },
     "model_fit_plots": {
         "posterior", "design_matrix", "design_matrix_manifest", "prior_table", "posterior_summary", "fitted",
@@ -85,7 +90,7 @@ GROUPS = {
         "spec_summary", "vif_report", "prior_table", "pre_run_checks",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
-    "30_post_run": {"posterior_summary", "fitted", "observed"},
+    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition"},
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report"},
     "50_model_selection": {"loo", "tscv"},
     "60_optimisation": {"allocation"},

@@ -19,16 +19,17 @@ ALWAYS_LOOKED_AT = {
     "session_info",
 }
 SLICES = {
-    f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "plots", "report")
+    f"config/{name}"
+    for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "decomposition", "plots", "report")
 }
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
-    "diagnostics_report", "allocation", "run_bundle", "model_fit_plots",
+    "diagnostics_report", "decomposition", "allocation", "run_bundle", "model_fit_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
-    "residuals", "loo", "allocation", "run_bundle",
+    "residuals", "loo", "decomposition", "allocation", "run_bundle",
 }  # fmt: skip
 
 
