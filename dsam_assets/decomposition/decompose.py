@@ -108,6 +108,11 @@ def _split(draws: Draws, matrix: ModelMatrix, groups: Mapping[str, TermGroup], m
     )
 
 
+def _with_groups(series: pd.DataFrame, groups: Mapping[str, TermGroup]) -> pd.DataFrame:
+    series.insert(list(series.columns).index("term") + 1, "term_group", series["term"].map(groups))
+    return series
+
+
 def _summary(
     sums: Accumulated,
     matrix: ModelMatrix,
