@@ -35,7 +35,7 @@ READS_THE_FRAME = {
 
 def test_the_first_run_computes_everything(first_run, project) -> None:
     assert first_run.result.success
-    assert len(first_run.assets("computed")) == 36
+    assert len(first_run.assets("computed")) == 38
     for asset in first_run.events:
         assert project.record(asset).files
 
@@ -46,7 +46,7 @@ def test_the_second_run_reuses_everything(project) -> None:
     assert run.result.success
     assert run.assets("unchanged") == ALWAYS_LOOKED_AT
     assert run.assets("computed") == {"run_bundle"}
-    assert len(run.assets("reused")) == 29
+    assert len(run.assets("reused")) == 31
     changed = {name for name, stored in project.stored_files("*").items() if stored != files[name]}
     assert changed == {"run_bundle.json"}
     assert len(records) > 30
