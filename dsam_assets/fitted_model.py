@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dsam_assets.config.slices import AllocationSlice
-from dsam_assets.decomposition.contributions import decomposition
+from dsam_assets.config.slices import AllocationSlice, decomposition_slice
+from dsam_assets.decomposition.contributions import Scale, decomposition, kpi_decomposition
+from dsam_assets.decomposition.decompose import decompose
+from dsam_assets.decomposition.term_groups import TermGroup, term_groups
 from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import design_prior_table
@@ -138,13 +140,58 @@ class FittedModel:
             raise ConfigError("The formula logs the response.", where="log_response", got=False, wanted="True or None")
         return replace(self.matrix, response_scale="log" if log_response else "identity")
 
-    def decomp(self) -> pd.DataFrame:
-        """Contribution of each term to each row on the model scale: posterior mean and 90 % interval.
+    def decomp(self, scale: Scale = "model", *, method: ConversionMethod = "conditional_mean") -> pd.DataFrame:
+        """Contribution of each term to each row: posterior mean and 90 % interval.
 
-        Contributions are coefficient × column, for panels with the coefficients of the row's own unit; those of a row
-        add up to its fitted value.
+        On the model scale contributions are coefficient × column, for panels with the coefficients of the row's own
+        unit. On the KPI scale those of a log response divide the fitted KPI as `decomposition.attribution` says. Either
+        way those of a row add up to its fitted value.
+
+        Args:
+            scale: `model` (log KPI for a log response) or `kpi`.
+            method: how draws of a log response reach the KPI scale, as in `fitted_kpi`.
+
+        Raises:
+            ConfigError: no such scale.
         """
-        return decomposition(self.draws, self.matrix, self._labels)
+        if scale == "model":
+            return decomposition(self.draws, self.matrix, self._labels)
+        if scale != "kpi":
+            raise ConfigError("There is no such scale.", where="scale", got=scale, wanted="model or kpi")
+        media = [term for term, group in self.term_groups().items() if group == "media"]
+        return kpi_decomposition(self.draws, self.matrix, self._labels, media, method)
+
+    def term_groups(self) -> dict[str, TermGroup]:
+        """What kind of driver each term is: baseline, trend, seasonality, holidays, controls or media."""
+        section = decomposition_slice(self.model.config)
+        return term_groups(self.matrix, section.channels, section.identifiability)
+
+    def decomposition(
+        self, channels: Sequence[Mapping[str, Any]] | None = None, **diagnostics: Any
+    ) -> dict[str, pd.DataFrame]:
+        """Totals on the KPI scale with shares and intervals, stamped with the verdict.
+
+        Args:
+            channels: rows of the config's `allocation.channels` (term, name, spend_col, currency_col, response, …), for
+                spend and returns; media terms that they leave out go by the name of their column (`m_tv`: `spend_tv`).
+            diagnostics: settings of the verdict, as for `diagnostics`.
+
+        Returns:
+            `decomp_summary`, `decomp_predictor_impact` (by term), `decomp_group_impact` (by kind of driver, as a
+            waterfall), `decomp_timeseries`; with media also `decomp_channels` (spend, ROI or CPA, marginal return) and
+            `channel_evidence`.
+
+        Raises:
+            ConfigError: the channels are not valid.
+            GateError: the verdict blocks decisions.
+        """
+        model = self.model if channels is None else self.model._with(allocation={"channels": list(channels)})
+        report = self.diagnostics(**diagnostics)
+        enforce(report)
+        return decompose(
+            self.draws, self.matrix, self._labels, model.data, decomposition_slice(model.config),
+            design_prior_table(self.model.design), report,
+        )  # fmt: skip
 
     def chain_diagnostics(self) -> pd.DataFrame:
         """R-hat, effective sample sizes and Monte Carlo error by parameter.

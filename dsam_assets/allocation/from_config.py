@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.allocation.problem import Channel, KpiType, Problem
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import response_from
 from dsam_assets.errors import AllocationError
 from dsam_assets.scales import FloatArray, ResponseScale
 
@@ -117,27 +117,13 @@ def _channel(channel: Any, reference: float, frame: pd.DataFrame) -> Channel:
     return Channel(
         name=name,
         term=str(channel.term),
-        response=_response(channel.response),
+        response=response_from(channel.response),
         lower=float(channel.bounds.min),
         upper=float("inf") if upper is None else float(upper),
         reference=reference,
         observed_max=float(_numbers(frame, name, spend_col).max()) if known else float("nan"),
         currency_rate=rate,
     )
-
-
-def _response(response: Any) -> Response:
-    if response is None or response.type == "identity":
-        return Response()
-    if response.type == "hill":
-        return Response("hill", scale=_parameter(response, "k"), n=_parameter(response, "n"))
-    return Response(response.type, scale=_parameter(response, "scale"))
-
-
-def _parameter(response: Any, key: str) -> float:
-    number = getattr(response, key, None)
-    # A missing parameter is refused by `Response` as not positive.
-    return float("nan") if number is None else float(number)
 
 
 def _references(section: Any, frame: pd.DataFrame) -> list[float]:

@@ -8,11 +8,15 @@ from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
     import pandas as pd
 
     from dsam_assets.config.schema_data import DataSection
+    from dsam_assets.config.slices import DecompositionSlice
     from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.diagnostics.report import DiagnosticsReport
     from dsam_assets.fit.draws import Draws
 
 
@@ -62,3 +66,36 @@ def observed(
 
     labels = row_labels(model_frame, config_data.date_var, design_matrix)
     return Published(observed_tables(design_matrix, labels), {"rows": len(labels)})
+
+
+@market_asset(
+    codec="tables", code=["data", "design", "fit", "diagnostics", "decomposition"],
+    columns=table_columns("decomp_predictor_impact"),
+    dagster_type=tables_type("decomposition", "what each term and channel contributed, with its reliability"),
+)  # fmt: skip
+def decomposition(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    design_matrix: ModelMatrix,
+    model_frame: pd.DataFrame,
+    holiday_features: Mapping[str, pd.DataFrame],
+    prior_table: pd.DataFrame,
+    diagnostics_report: DiagnosticsReport,
+    config_data: DataSection,
+    config_decomposition: DecompositionSlice,
+) -> Published:
+    """Contributions by term, group of terms, week and channel on the KPI scale, with ROI or CPA and the evidence per
+    channel; refused when a gate blocks decisions."""
+    from dsam_assets.data.holidays import from_tables
+    from dsam_assets.decomposition.decompose import decompose, facts
+    from dsam_assets.design.additions import generated_terms
+    from dsam_assets.design.labels import row_labels
+    from dsam_assets.diagnostics.report import enforce
+
+    enforce(diagnostics_report)
+    labels = row_labels(model_frame, config_data.date_var, design_matrix)
+    tables = decompose(
+        posterior, design_matrix, labels, model_frame, config_decomposition, prior_table, diagnostics_report,
+        generated_terms(from_tables(holiday_features)),
+    )  # fmt: skip
+    return Published(tables, facts(tables))

@@ -66,9 +66,7 @@ GAPS: tuple[Gap, ...] = (
     Gap("allocation.hold_weak", _is(True), _OFF),
     Gap("forecast.enabled", _is(True), _OFF),
     Gap("diagnostics.waivers[]", _anything, _REMOVE),
-    Gap("outputs.decomp_top_n", _anything, _REMOVE, written=True),
     Gap("outputs.save_allocator_png", _is(True), _REMOVE, written=True),
-    Gap("outputs.save_decomp_csv", _is(True), _REMOVE, written=True),
     Gap("outputs.save_decomp_png", _is(True), _REMOVE, written=True),
     Gap("security.allow_unsafe_formula", _is(True), _OFF),
 )

@@ -26,7 +26,9 @@ class OutputsSection(Section):
         default=False, description="Reuse an existing run folder if it holds only a run's artefacts."
     )
     layout: Layout = Field(default="staged", description="Folders inside a run: staged, flat or stage_gated.")
-    decomp_top_n: PositiveInt = Field(default=8, description="Predictors shown in decomposition plots.")
+    decomp_top_n: PositiveInt = Field(
+        default=8, description="Predictors that are marked in decomp_predictor_impact.csv for plots."
+    )
     save_model: bool = Field(
         default=True, description="model.nc: everything needed to reload the fit. Alias: save_model_rds."
     )
@@ -51,7 +53,7 @@ class OutputsSection(Section):
     save_allocator_csv: bool = Field(default=True, description="budget_*.csv.")
     save_allocator_png: bool = Field(default=True, description="budget_*.png.")
     save_allocator_json: bool = Field(default=False, description="budget_optimisation.json.")
-    save_decomp_csv: bool = Field(default=True, description="decomp_*.csv.")
+    save_decomp_csv: bool = Field(default=True, description="decomp_*.csv and channel_evidence.csv.")
     save_decomp_png: bool = Field(default=True, description="decomp_*.png.")
     save_spec_summary_csv: bool = Field(default=True, description="spec_summary.csv.")
     save_design_matrix_manifest_csv: bool = Field(default=True, description="design_matrix_manifest.csv.")

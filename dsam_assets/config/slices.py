@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from dsam_assets.config.schema import Config
-from dsam_assets.config.schema_allocation import AllocationSection, ForecastSection
+from dsam_assets.config.schema_allocation import AllocationSection, ChannelSection, ForecastSection
 from dsam_assets.config.schema_base import PositiveInt, Section, Text
 from dsam_assets.config.schema_data import CreSection, DataSection, PoolingSection, TimeComponentsSection
-from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+from dsam_assets.config.schema_diagnostics import DiagnosticsSection, IdentifiabilitySection
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, ModelType, PriorsSection, TransformsSection
 from dsam_assets.config.schema_outputs import OutputsSection, SecuritySection
 
@@ -51,6 +53,17 @@ class PlotsSlice(Section):
     save_allocator_png: bool
 
 
+class DecompositionSlice(Section):
+    """What the decomposition reads: which terms are media, what they cost, and what a KPI unit is worth."""
+
+    kpi_type: Literal["revenue", "subscriptions"]
+    channels: Annotated[tuple[ChannelSection, ...], Field(strict=False)]
+    currency_scale: float | None
+    value_per_kpi: float | None
+    identifiability: IdentifiabilitySection
+    top_n: PositiveInt
+
+
 class ReportSlice(Section):
     """What makes the run folder."""
 
@@ -67,6 +80,7 @@ SLICES: dict[str, type[Section]] = {
     "diagnostics": DiagnosticsSection,
     "allocation": AllocationSlice,
     "plots": PlotsSlice,
+    "decomposition": DecompositionSlice,
     "report": ReportSlice,
 }
 
@@ -102,6 +116,18 @@ def plots_slice(config: Config) -> PlotsSlice:
     )
 
 
+def decomposition_slice(config: Config) -> DecompositionSlice:
+    """What the decomposition reads; the channels count whether or not a budget is asked for."""
+    return DecompositionSlice(
+        kpi_type=config.model.kpi_type,
+        channels=config.allocation.channels,
+        currency_scale=config.allocation.currency_scale,
+        value_per_kpi=config.allocation.objective.value_per_kpi,
+        identifiability=config.diagnostics.identifiability,
+        top_n=config.outputs.decomp_top_n,
+    )
+
+
 def config_slices(config: Config) -> dict[str, Section]:
     """Every slice of a config, by name."""
     return {
@@ -112,5 +138,6 @@ def config_slices(config: Config) -> dict[str, Section]:
         "diagnostics": config.diagnostics,
         "allocation": AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation),
         "plots": plots_slice(config),
+        "decomposition": decomposition_slice(config),
         "report": ReportSlice(name=config.model.name, outputs=config.outputs, forecast=config.forecast),
     }

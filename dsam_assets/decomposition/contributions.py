@@ -1,23 +1,30 @@
-"""What each term adds to the fitted value of each row, on the model scale.
+"""What each term adds to the fitted value of each row, on the model scale or on the KPI scale.
 
-A contribution is coefficient × column, with the coefficient of the row's own panel unit (population plus all deviations
-that reach it). Contributions of all terms and the offset add up to the linear predictor, draw by draw.
+A contribution on the model scale is coefficient × column, with the coefficient of the row's own panel unit (population
+plus all deviations that reach it); on the KPI scale it is as `attribution` says. Contributions of a row add up to its
+fitted value on the same scale, draw by draw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
-from dsam_assets.design.groups import Grouping, panel_units
+from dsam_assets.decomposition.attribution import attribution
+from dsam_assets.decomposition.blocks import coefficients_at, columns_at, part_blocks, units_of
+from dsam_assets.decomposition.term_groups import OFFSET
+from dsam_assets.design.groups import Grouping
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.draws import Draws
-from dsam_assets.fit.predictor import joint_draws
+from dsam_assets.fit.predictor import draws_for, joint_draws
 from dsam_assets.fit.spread import quantiles
-from dsam_assets.scales import FloatArray
+from dsam_assets.scales import ConversionMethod, FloatArray
 
-OFFSET = "offset()"
 QUANTILES = {"q05": 0.05, "q95": 0.95}
+Scale = Literal["model", "kpi"]
 
 
 def decomposition(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd.DataFrame:
@@ -34,11 +41,11 @@ def decomposition(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd
     Returns:
         The labels, `term`, `contribution`, `q05`, `q95`; an offset is a term of its own, `offset()`.
     """
-    units = panel_units(matrix.groups) if matrix.groups else Grouping(np.zeros(len(matrix.response), dtype=np.intp), ())
+    units = units_of(matrix)
     terms, values = unit_coefficients(draws, matrix, units)
     shares = list(QUANTILES.values())
     mean, low, high = values.mean(axis=-1), *quantiles(values, shares, axis=-1)
-    columns = term_columns(matrix, terms)
+    columns = columns_at(matrix, terms, np.arange(len(labels)))
     parts = [
         _part(labels, term, columns[:, t], mean[units.codes, t], low[units.codes, t], high[units.codes, t])
         for t, term in enumerate(terms)
@@ -47,6 +54,37 @@ def decomposition(draws: Draws, matrix: ModelMatrix, labels: pd.DataFrame) -> pd
         fixed = np.ones((len(labels), values.shape[-1]))
         parts.append(_part(labels, OFFSET, matrix.offset, fixed[:, 0], *quantiles(fixed, shares, axis=-1)))
     return pd.concat(parts, ignore_index=True)
+
+
+def kpi_decomposition(
+    draws: Draws,
+    matrix: ModelMatrix,
+    labels: pd.DataFrame,
+    media: Sequence[str],
+    method: ConversionMethod = "conditional_mean",
+) -> pd.DataFrame:
+    """The same on the KPI scale; for an identity response the two are one.
+
+    Args:
+        draws, matrix, labels: as for `decomposition`.
+        media: media terms, as `term_groups` finds them.
+        method: how draws of a log response reach the KPI scale; exp(μ) for a point.
+
+    Returns:
+        As `decomposition` does; under a log response the offset belongs to the intercept's part.
+    """
+    if matrix.response_scale == "identity":
+        return decomposition(draws, matrix, labels)
+    used: ConversionMethod = "point_exp" if draws.is_point else method
+    split = attribution(draws.all_terms, media, multiplicative=True, method=used)
+    rows = np.arange(len(labels))
+    found = np.empty((1 + len(QUANTILES), len(split.parts), len(rows)))
+    for block in part_blocks(draws_for(draws, len(rows)), matrix, split, units_of(matrix), rows):
+        found[0][:, block.periods] = block.parts.mean(axis=-1).T
+        found[1:, :, block.periods] = np.moveaxis(quantiles(block.parts, list(QUANTILES.values()), axis=-1), -1, 1)
+    named = dict(zip(("contribution", *QUANTILES), found, strict=True))
+    tables = [labels.assign(term=part, **{n: v[p] for n, v in named.items()}) for p, part in enumerate(split.parts)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _part(
@@ -59,18 +97,5 @@ def _part(
 def unit_coefficients(draws: Draws, matrix: ModelMatrix, units: Grouping) -> tuple[tuple[str, ...], FloatArray]:
     """Terms (the population's, then those that only vary) and coefficients of each panel unit, shape (U, T, S)."""
     joint, terms = joint_draws(draws), draws.all_terms
-    count = max(1, len(units.levels))
-    values = np.zeros((count, len(terms), joint.noise_sd.size))
-    values[:, : len(draws.terms)] = joint.coef.T
     _, first = np.unique(units.codes, return_index=True)
-    for group, deviations in zip(matrix.groups, joint.deviations, strict=True):
-        values[:, [terms.index(term) for term in group.terms]] += deviations[group.codes[first]]
-    return terms, values
-
-
-def term_columns(matrix: ModelMatrix, terms: tuple[str, ...]) -> FloatArray:
-    """The column of each term, shape (N, T): of the population part, or of the group term in which it varies alone."""
-    known = {term: matrix.values[:, position] for position, term in enumerate(matrix.terms)}
-    for group in matrix.groups:
-        known |= {term: group.values[:, j] for j, term in enumerate(group.terms) if term not in known}
-    return np.column_stack([known[term] for term in terms])
+    return terms, np.stack([coefficients_at(joint, matrix, terms, int(row)) for row in first])

@@ -119,6 +119,13 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "group_coefficients.csv", "posterior_summary", "group_coefficients.csv", "post_run",
         "save_posterior_summary_csv",
     ),
+    *(
+        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "post_run", "save_decomp_csv")
+        for name in (
+            "decomp_summary", "decomp_predictor_impact", "decomp_group_impact", "decomp_timeseries", "decomp_channels",
+            "channel_evidence",
+        )
+    ),
     Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run"),
     Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run"),
     Artefact(
@@ -184,7 +191,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
 )  # fmt: skip
 
 # Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
-DECISIONS = ("allocation", "response_curves", "efficient_frontier")
+DECISIONS = ("decomposition", "allocation", "response_curves", "efficient_frontier")
 
 ASSET_STAGES: dict[str, Stage] = {
     "resolved_config": "run_metadata",

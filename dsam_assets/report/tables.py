@@ -21,6 +21,7 @@ from dsam_assets.report.columns import (
     quantile_columns,
     text,
 )
+from dsam_assets.report.decomposition_tables import DECOMPOSITION_TABLES
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
 from dsam_assets.report.pre_run_tables import PRE_RUN_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
@@ -386,7 +387,11 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
-TABLES |= {table.name: table for table in (*PRE_RUN_TABLES, *SELECTION_TABLES, *POSTFIT_TABLES, *CALIBRATION_TABLES)}
+TABLES |= {
+    table.name: table
+    for tables in (PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES)
+    for table in tables
+}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
 TABLES["prior_predictive_checks"] = Table(
     "prior_predictive_checks", "one check of the response under the prior", TABLES["diagnostics_report"].columns

@@ -23,6 +23,7 @@ EDGES = {
     "config/fit": {"resolved_config"},
     "config/diagnostics": {"resolved_config"},
     "config/allocation": {"resolved_config"},
+    "config/decomposition": {"resolved_config"},
     "config/report": {"resolved_config"},
     "config/plots": {"resolved_config"},
     "session_info": {"config/formula", "config/fit"},
@@ -71,6 +72,10 @@ EDGES = {
     "diagnostics_report": {
         "posterior", "pre_run_checks", "prior_predictive", "postfit_checks", "loo", "config/diagnostics",
     },
+    "decomposition": {
+        "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "diagnostics_report",
+        "config/data", "config/decomposition",
+    },
     "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
     **{
         name: {
@@ -84,7 +89,7 @@ EDGES = {
         "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
         "prior_predictive", "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "allocation", "response_curves", "efficient_frontier",
+        "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
         "model_selection_plots",
     },
@@ -111,7 +116,7 @@ GROUPS = {
         "prior_predictive", "pre_run_checks", "pre_run_plots",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
-    "30_post_run": {"posterior_summary", "fitted", "observed"},
+    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition"},
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation", "response_curves", "efficient_frontier"},

@@ -19,19 +19,19 @@ ALWAYS_LOOKED_AT = {
     "session_info",
 }
 SLICES = {
-    f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "plots", "report")
+    f"config/{name}"
+    for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "decomposition", "plots", "report")
 }
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
-    "diagnostics_report", "allocation", "response_curves", "efficient_frontier", "run_bundle",
-    "model_fit_plots",
-    "diagnostics_plots", "model_selection_plots",
+    "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "run_bundle",
+    "model_fit_plots", "diagnostics_plots", "model_selection_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
-    "residuals", "loo", "allocation", "run_bundle", "pre_run_checks", "stationarity_report", "transfer_entropy_report",
-    "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
+    "residuals", "loo", "decomposition", "allocation", "run_bundle", "pre_run_checks", "stationarity_report",
+    "transfer_entropy_report", "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
 }  # fmt: skip
 
 

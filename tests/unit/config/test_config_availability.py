@@ -31,12 +31,10 @@ MISSING = {
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
-    "outputs.decomp_top_n": [HEAD + "outputs: {decomp_top_n: 8}"],
     **{
         f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
         for switch in (
             "save_allocator_png",
-            "save_decomp_csv",
             "save_decomp_png",
         )
     },
@@ -45,7 +43,7 @@ MISSING = {
 
 AVAILABLE = [
     HEAD,
-    HEAD + "outputs: {save_decomp_csv: false, save_fit_png: false, layout: flat, save_posterior: true}",
+    HEAD + "outputs: {save_decomp_csv: true, decomp_top_n: 3, save_fit_png: false, layout: flat, save_posterior: true}",
     HEAD + "outputs: {layout: stage_gated, save_model_rds: true, save_allocator_json: true}",
     HEAD + "fit: {method: mcmc, optimise: , mcmc: {init: random, thin: 2, control: {adapt_delta: 0.9}}}",
     HEAD + "fit: {mcmc: {parameterization: {positive_priors: noncentered}}}",
