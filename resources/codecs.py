@@ -287,7 +287,7 @@ def _infinities(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class DocumentTablesCodec:
-    """Tables with one JSON document that holds them and their reliability stamp."""
+    """Tables with one JSON document that holds them, and what is said of them as a whole."""
 
     document: str
 
@@ -324,4 +324,5 @@ CODECS: dict[str, Codec] = {
     "report": ReportCodec(),
     "slice": SliceCodec(),
     "allocation": DocumentTablesCodec("budget_optimisation.json"),
+    "comparison": DocumentTablesCodec("model_comparison.json"),
 }
