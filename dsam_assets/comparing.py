@@ -84,7 +84,7 @@ def read_run(folder: Path, label: str) -> RunEvidence:
 
 
 def _with_rows(evidence: RunEvidence, files: _RunFiles) -> RunEvidence:
-    import numpy as np
+    from dsam_assets.selection.compare import scored_rows
 
     points, observed = files.table("loo_pointwise.csv"), files.table("observed.csv")
     if points is None:
@@ -95,17 +95,9 @@ def _with_rows(evidence: RunEvidence, files: _RunFiles) -> RunEvidence:
         gap = "observed.csv is missing, which a log response needs; set outputs.save_observed_csv: true"
         return replace(evidence, gap=gap)
     files.require("loo_pointwise.csv", points, ("row", "elpd_loo", "pareto_k"))
-    values = np.full(len(points), np.nan)
     if observed is not None:
         files.require("observed.csv", observed, ("row", "observed"))
-        values = points["row"].map(observed.set_index("row")["observed"]).to_numpy(dtype=float)
-    keys = [name for name in ("row", "date", "group") if name in points]
-    rows = points[[*keys, "pareto_k"]].assign(
-        # the density of y = log(kpi) becomes that of kpi by the factor 1 / kpi
-        kpi_elpd=points["elpd_loo"] - values if log else points["elpd_loo"],
-        observed_kpi=np.exp(values) if log else values,
-    )
-    return replace(evidence, rows=rows)
+    return replace(evidence, rows=scored_rows(points, observed, log=log))
 
 
 class _RunFiles:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from dsam_assets.assets import (
     diagnostics,
+    fleet,
     interpretation,
     model_fit,
     model_selection,
@@ -14,7 +15,7 @@ from dsam_assets.assets import (
     run_metadata,
     sources,
 )
-from dsam_assets.assets.jobs import observe, refit
+from dsam_assets.assets.jobs import fleet_job, observe, refit, refresh
 from resources.catalogue import ConfigCatalogue
 from resources.figure_images import FigureImages
 from resources.locations import Locations, data_roots, locations
@@ -23,7 +24,7 @@ from resources.stan_resource import StanResource
 
 STAGE_MODULES = (
     sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, plots,
-    interpretation,
+    interpretation, fleet,
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progres
     store = ResultStore(root=places.store)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(list(STAGE_MODULES)),
-        jobs=[refit, observe],
+        jobs=[refit, refresh, fleet_job, observe],
         executor=dg.in_process_executor,
         resources={
             "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),

@@ -41,6 +41,12 @@ class DsamError(Exception):
         )
         return "\n".join([self.what, *(f"  {label + ':':<9}{text}" for label, text in parts if text)])
 
+    @property
+    def brief(self) -> str:
+        """What is wrong and where, on one line."""
+        where = "" if self.where is None or self.where in self.what else f" ({self.where})"
+        return " ".join(f"{self.what}{where}".split())
+
 
 class ConfigError(DsamError):
     """The YAML config breaks the schema or a cross-field rule."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,7 +82,12 @@ class RunResult:
 
 
 def run_from_yaml(
-    path: Path | str, *, run_dir: str | None = None, force: bool = False, progress: bool = False
+    path: Path | str,
+    *,
+    run_dir: str | None = None,
+    force: bool = False,
+    progress: bool = False,
+    only: Collection[str] | None = None,
 ) -> RunResult:
     """Run one config from data to run folder; steps whose code and inputs are unchanged are reused.
 
@@ -91,6 +96,7 @@ def run_from_yaml(
         run_dir: run folder; by default `outputs.run_dir`, else a dated folder below `outputs.root_dir`.
         force: compute every step again.
         progress: show a progress bar while sampling.
+        only: materialise these assets alone, as a refresh; all others must be current.
 
     Raises:
         DsamError: a bad input, before anything is written, or a failed step.
@@ -110,7 +116,7 @@ def run_from_yaml(
     require_state(places)
     if loaded.config.model.force_recompile:
         _recompile(loaded.config.model.type)
-    outcome = _execute(places, market, target, force=force, progress=progress)
+    outcome = _execute(places, market, target, force=force, progress=progress, only=only)
     return _result(places.store, market, target, outcome, started)
 
 
@@ -121,7 +127,17 @@ def _recompile(model_class: str) -> None:
     first_that_compiles(programs_of(model_class), lambda program: executable(program, force=True))
 
 
-def _execute(places: Locations, market: str, target: Path, *, force: bool, progress: bool) -> dg.ExecuteInProcessResult:
+def _execute(
+    places: Locations,
+    market: str,
+    target: Path,
+    *,
+    force: bool,
+    progress: bool,
+    only: Collection[str] | None,
+) -> dg.ExecuteInProcessResult:
+    import dagster as dg
+
     from dsam_assets.assets.interpretation import RUN_DIR_TAG
     from dsam_assets.assets.market_asset import FORCE_TAG
     from dsam_assets.definitions import build_definitions
@@ -129,13 +145,13 @@ def _execute(places: Locations, market: str, target: Path, *, force: bool, progr
     from resources.locations import prepare_dagster_home
 
     home = prepare_dagster_home(places.dagster_home)
-    tags = {RUN_DIR_TAG: str(target), **({FORCE_TAG: "true"} if force else {})}
-    job = build_definitions(places, progress=progress).resolve_job_def("refit")
+    job = build_definitions(places, progress=progress).resolve_job_def("refit" if only is None else "refresh")
     with local_instance(home, market) as instance:
         return job.execute_in_process(
             partition_key=market,
             instance=instance,
-            tags=tags,
+            tags={RUN_DIR_TAG: str(target), **({FORCE_TAG: "true"} if force else {})},
+            asset_selection=None if only is None else [dg.AssetKey(name.split("/")) for name in only],
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from dsam_assets.errors import ConfigError
+from dsam_assets.errors import ConfigError, DsamError
 from resources.config_files import SUFFIXES, config_files
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
                 fix="Keep one of them, or rename one.",
             )
         return files[market]
+
+    def problem(self, market: str) -> str:
+        """Why the market's config cannot be used, on one line; empty when it can."""
+        try:
+            self.load(market)
+        except DsamError as error:
+            return error.brief
+        return ""
 
     def load(self, market: str) -> "LoadedConfig":
         """The market's config, checked against schema, rules and availability."""

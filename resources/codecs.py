@@ -329,4 +329,5 @@ CODECS: dict[str, Codec] = {
     "allocation": DocumentTablesCodec("budget_optimisation.json"),
     "response_curves": DocumentTablesCodec("budget_response_curves.json"),
     "efficient_frontier": DocumentTablesCodec("budget_efficient_frontier.json"),
+    "comparison": DocumentTablesCodec("model_comparison.json"),
 }

@@ -24,8 +24,8 @@ NO_CAPTURE = {
 
 
 @contextmanager
-def local_instance(home: Path, market: str) -> Iterator[dg.DagsterInstance]:
-    """The instance of a Dagster home, for one run of a market in this process; the market is registered.
+def local_instance(home: Path, *markets: str) -> Iterator[dg.DagsterInstance]:
+    """The instance of a Dagster home, for one run in this process; the markets are registered.
 
     Dagster opens its SQLite files anew for each of some hundred events, commits to disk each time, and merges the
     write-ahead log on closing. On a busy disk that takes longer than the model. A power cut may lose the last events,
@@ -36,7 +36,7 @@ def local_instance(home: Path, market: str) -> Iterator[dg.DagsterInstance]:
 
     reference = InstanceRef.from_dir(str(home), overrides=NO_CAPTURE)
     with quick_sqlite(), dg.DagsterInstance.from_ref(reference) as instance:
-        instance.add_dynamic_partitions("market", [market])
+        instance.add_dynamic_partitions("market", list(markets))
         # Asked some 500 times in a run, each time with two queries; the answer does not change meanwhile.
         instance.has_dynamic_partition = cache(instance.has_dynamic_partition)  # type: ignore[method-assign]
         yield instance

@@ -14,6 +14,32 @@ if TYPE_CHECKING:
     from resources.locations import Locations
 
 
+def require_configs(places: Locations) -> None:
+    """The folder of configs must be there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not places.configs.is_dir():
+        raise ConfigError(
+            "The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS."
+        )
+
+
+def valid_markets(folder: Path) -> tuple[list[str], list[ConfigError]]:
+    """Markets of a folder of configs, and what is wrong with the names of the other files."""
+    from dsam_assets.config.load import market_key
+    from resources.config_files import config_files
+
+    markets, refused = [], []
+    for path in config_files(folder).values():
+        try:
+            markets.append(market_key(path))
+        except ConfigError as error:
+            refused.append(error)
+    return markets, refused
+
+
 def market_of(file: Path) -> str:
     """The market of a config file, checked to be the file that the graph will read for it.
 

@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from dsam_assets.errors import DsamError, StoreError
 from resources.codecs import CODECS
-from resources.store import Encoded, Store
+from resources.store import FLEET, Encoded, Store
 
 KEPT_VALUES = 4
 
@@ -33,7 +33,8 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Encoded) -> None:
         if obj.files is not None:
-            self.store.open().write(context.partition_key, obj.record, obj.files)
+            market = context.partition_key if context.has_partition_key else FLEET
+            self.store.open().write(market, obj.record, obj.files)
             obj.release()
 
     def load_input(self, context: dg.InputContext) -> Any:

@@ -11,7 +11,8 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from upath import UPath
@@ -20,6 +21,8 @@ from dsam_assets.errors import StoreError
 from dsam_assets.report.artefacts import ASSET_STAGES, folder
 
 RECORDS = ".records"
+PROBLEMS = ".problems"
+FLEET = "_fleet"  # in place of a market: what is made of all of them; no market's name starts with an underscore
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Record:
         data_version: hash of its content.
         files: file name → SHA-256.
         metadata: numbers shown with it (JSON scalars).
+        sources: content version of each file outside of the store that it was read from.
+        code: version of each part of the code behind `code_version`, to name the part that changed.
+        made: when it was computed, ISO 8601 in UTC; a reused artefact keeps the time of its computation.
     """
 
     asset: str
@@ -41,6 +47,24 @@ class Record:
     data_version: str
     files: Mapping[str, str]
     metadata: Mapping[str, Any]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why the last attempt at an artefact failed; it is forgotten when an attempt succeeds.
+
+    Attributes:
+        asset: the step that failed.
+        what: the message.
+        when: ISO 8601 in UTC.
+    """
+
+    asset: str
+    what: str
+    when: str
 
 
 @dataclass
@@ -66,6 +90,8 @@ class Store:
     root: str
 
     def folder_of(self, market: str, asset: str) -> UPath:
+        if market == FLEET:
+            return UPath(self.root) / FLEET
         stage = ASSET_STAGES.get(asset, "run_metadata")
         return UPath(self.root) / market / folder(stage, "staged")
 
@@ -86,6 +112,21 @@ class Store:
                 fix=f"Delete this file; the next run rebuilds {asset}.",
             ) from error
 
+    def markets(self) -> list[str]:
+        """Markets that something is stored of."""
+        root = UPath(self.root)
+        folders = root.iterdir() if root.exists() else ()
+        return sorted(each.name for each in folders if each.name != FLEET and (each / RECORDS).is_dir())
+
+    def outdated(self, market: str, record: Record) -> list[str]:
+        """Inputs of an artefact that are stored in another version than it was made from, or no more."""
+        stored = {name: self.record(market, name) for name in record.inputs}
+        return [
+            name
+            for name, version in record.inputs.items()
+            if (found := stored[name]) is None or found.data_version != version
+        ]
+
     def write(self, market: str, record: Record, files: Mapping[str, bytes]) -> None:
         """Write an artefact's files, then its record; each file appears whole or not at all."""
         record_path = self._record_path(market, record.asset)
@@ -96,6 +137,26 @@ class Store:
         for name, content in files.items():
             write_atomic(target / name, content)
         write_atomic(record_path, (json.dumps(asdict(record), indent=2, sort_keys=True) + "\n").encode())
+
+    def note_problem(self, market: str, asset: str, what: str) -> None:
+        """Remember why an attempt failed."""
+        path = self._problem_path(market, asset)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(asdict(Problem(asset, what, utc_now()))).encode())
+
+    def clear_problem(self, market: str, asset: str) -> None:
+        """Forget why an earlier attempt failed, if one did."""
+        self._problem_path(market, asset).unlink(missing_ok=True)
+
+    def problems(self, market: str) -> list[Problem]:
+        """Attempts that failed and were not made good since, latest first."""
+        folder = UPath(self.root) / market / PROBLEMS
+        files = sorted(folder.glob("*.json")) if folder.exists() else []
+        found = [Problem(**json.loads(path.read_bytes())) for path in files]
+        return sorted(found, key=lambda problem: problem.when, reverse=True)
+
+    def _problem_path(self, market: str, asset: str) -> UPath:
+        return UPath(self.root) / market / PROBLEMS / f"{asset.replace('/', '.')}.json"
 
     def read(self, market: str, record: Record, name: str) -> bytes:
         """Read one file of an artefact and verify its checksum."""
@@ -126,6 +187,11 @@ class Store:
         except StoreError:
             return False
         return True
+
+
+def utc_now() -> str:
+    """The time, ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _rebuild(market: str, asset: str) -> str:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsam_assets.assets.market_asset import Published, market_asset, require_current
+from dsam_assets.assets.making import require_current
+from dsam_assets.assets.market_asset import Published, market_asset
 from resources.run_folder import BUNDLED_ASSETS
 
 if TYPE_CHECKING:

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from dsam_assets.assets.outcomes import MARKETS, beta_accepted
+from dsam_assets.config.source_files import calendar_path, data_path, dictionary_path, pooling_map_path
 from dsam_assets.errors import DsamError
+
+if TYPE_CHECKING:
+    from dsam_assets.config.schema import Config
 
 MISSING = "missing"
 UNUSED = "unused"
 SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")
 
 
+def source_version(path: Path | None) -> str:
+    """SHA-256 of a file's content; `unused` without a file, `missing` when it cannot be read."""
+    if path is None:
+        return UNUSED
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return MISSING
+
+
+def source_path(source: str, context: Any, inputs: Mapping[str, Any]) -> Path | None:
+    """The file that an asset directly below a source reads, from what the asset itself is given.
+
+    Raises:
+        ConfigError: the market has no config.
+    """
+    from_inputs: Mapping[str, Callable[[], Path | None]] = {
+        "config_file": lambda: Path(context.resources.catalogue.path(context.partition_key)),
+        "data_file": lambda: data_path(inputs["config_data"]),
+        "dictionary_file": lambda: dictionary_path(inputs["config_data"]),
+        "calendar_file": lambda: calendar_path(inputs["config_formula"].time_components),
+        "pooling_map_file": lambda: pooling_map_path(inputs["config_formula"].pooling),
+    }
+    return from_inputs[source]()
+
+
 def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path | None]) -> dg.DataVersionsByPartition:
     versions: dict[str, str | dg.DataVersion] = {}
     for market in context.partition_keys:
         try:
-            path = path_of(market)
-            versions[market] = UNUSED if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
-        except (OSError, DsamError) as error:
+            versions[market] = source_version(path_of(market))
+        except DsamError as error:
+            # One market's broken config must not keep the others from being observed.
             context.log.warning(f"{market}: {error}")
             versions[market] = MISSING
     return dg.DataVersionsByPartition(versions)
@@ -38,6 +69,12 @@ def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
         return declare(observe)
 
 
+def _of_config(
+    context: dg.AssetExecutionContext, path_of: Callable[[Config], Path | None]
+) -> dg.DataVersionsByPartition:
+    return _observe(context, lambda market: path_of(context.resources.catalogue.load(market).config))
+
+
 @_source
 def config_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's YAML config, by content hash."""
@@ -47,38 +84,22 @@ def config_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition
 @_source
 def data_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data file, by content hash."""
-    return _observe(context, lambda market: Path(context.resources.catalogue.load(market).config.data.path))
+    return _of_config(context, lambda config: data_path(config.data))
 
 
 @_source
 def calendar_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's holiday calendar, by content hash; `unused` where holidays are switched off."""
-
-    def path_of(market: str) -> Path | None:
-        section = context.resources.catalogue.load(market).config.time_components
-        used = section.enabled and section.holidays.enabled
-        return Path(section.holidays.calendar_path) if used else None
-
-    return _observe(context, path_of)
+    return _of_config(context, lambda config: calendar_path(config.time_components))
 
 
 @_source
 def pooling_map_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A pooled market's labels, by content hash; `unused` where nothing is pooled."""
-
-    def path_of(market: str) -> Path | None:
-        section = context.resources.catalogue.load(market).config.pooling
-        return Path(section.map_path) if section.enabled else None
-
-    return _observe(context, path_of)
+    return _of_config(context, lambda config: pooling_map_path(config.pooling))
 
 
 @_source
 def dictionary_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data dictionary file, by content hash; `unused` where there is none."""
-
-    def path_of(market: str) -> Path | None:
-        path = context.resources.catalogue.load(market).config.data.dictionary_path
-        return None if path is None else Path(path)
-
-    return _observe(context, path_of)
+    return _of_config(context, lambda config: dictionary_path(config.data))

@@ -1,4 +1,4 @@
-"""The command line: `dsam init | validate | run | compare | sync | stan | ui | help`.
+"""The command line: `dsam init | validate | run | compare | status | refresh | sync | stan | ui | help`.
 
 Exit status 0 is success, 2 a bad input or a failed step, 3 a run that a quality gate halted, 130 an interrupted one.
 Imports happen in the commands, so that `dsam --help` answers at once.
@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dsam_assets.cli.fleet import add_commands as add_fleet_commands
 from dsam_assets.errors import ConfigError, DsamError
 
 PROGRAM = "dsam"
@@ -52,14 +53,23 @@ def _report(error: Exception, options: argparse.Namespace, seconds: float) -> in
     if os.environ.get(TRACEBACK_SETTING, "0") not in ("", "0"):
         print(getattr(error, "details", "") or "".join(traceback.format_exception(error)), file=sys.stderr)
     if getattr(options, "json", False):
-        from dsam_assets.cli.comparing import comparison_error
-        from dsam_assets.cli.documents import as_json, error_document
+        from dsam_assets.cli.documents import as_json
 
-        of_runs = "runs" in options
-        print(as_json(comparison_error(known, seconds) if of_runs else error_document(known, options.config, seconds)))
+        print(as_json(_error_document(known, options, seconds)))
     text = f"{PROGRAM}: {known}"
     print(message(text) if sys.stderr.isatty() else text, file=sys.stderr)
     return known.exit_status
+
+
+def _error_document(error: DsamError, options: argparse.Namespace, seconds: float) -> dict[str, object]:
+    """The document of a refusal, in the form of the command's own."""
+    from dsam_assets.cli.comparing import comparison_error
+    from dsam_assets.cli.documents import error_document
+    from dsam_assets.cli.fleet import fleet_error
+
+    if "runs" in options:
+        return comparison_error(error, seconds)
+    return fleet_error(error, seconds) if "markets" in options else error_document(error, options.config, seconds)
 
 
 def _unexpected(error: Exception) -> DsamError:
@@ -103,6 +113,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--json", action="store_true", help="print one JSON document")
     compare.set_defaults(command=_compare)
+
+    add_fleet_commands(commands)
 
     sync = commands.add_parser("sync", help="register the markets of a folder of configs with Dagster")
     sync.add_argument("--configs", type=Path, help="folder of configs (default: DSAM_CONFIGS, else configs)")

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from dsam_assets.errors import ConfigError
-
 
 def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], list[str]]:
     """Make the registered markets those of the folder.
@@ -19,21 +17,12 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
     """
     import dagster as dg
 
-    from dsam_assets.config.load import market_key
-    from resources.config_files import config_files
     from resources.locations import locations, prepare_dagster_home
+    from resources.places import require_configs, valid_markets
 
     places = locations(configs)
-    if not places.configs.is_dir():
-        raise ConfigError(
-            "The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS."
-        )
-    wanted, refused = [], []
-    for path in config_files(places.configs).values():
-        try:
-            wanted.append(market_key(path))
-        except ConfigError as error:
-            refused.append(str(error))
+    require_configs(places)
+    wanted, refused = valid_markets(places.configs)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(places.dagster_home))) as instance:
         present = set(instance.get_dynamic_partitions("market"))
         added, removed = sorted(set(wanted) - present), sorted(present - set(wanted))
@@ -41,7 +30,7 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
             instance.add_dynamic_partitions("market", added)
         for name in removed:
             instance.delete_dynamic_partition("market", name)
-    return added, removed, refused
+    return added, removed, [str(error) for error in refused]
 
 
 def serve(configs: Path | None, port: int) -> NoReturn:

@@ -105,11 +105,15 @@ SELECTION_TABLES: tuple[Table, ...] = (
     ),
     Table(
         "model_comparison",
-        "one run",
+        "one run; in the asset, one market",
         (
+            count(
+                "comparison_set", "markets of one number fit the same rows of the same response; missing when alone",
+                nullable=True, required=False,
+            ),
             count("rank", "place by ELPD; missing when not ranked", nullable=True),
-            text("run", "label of the run folder"),
-            text("path", "the run folder"),
+            text("run", "label of the run folder, or the market"),
+            text("path", "the run folder, or the market's folder in the store"),
             Column("recommended", "flag", "true/false", "the preferred run"),
             text("reason", "why it is not ranked; empty when it is"),
             *(
@@ -138,7 +142,37 @@ SELECTION_TABLES: tuple[Table, ...] = (
             number("tscv_rmse_kpi", KPI, "its root mean squared error", nullable=True),
             number("tscv_smape_kpi", "share", "its SMAPE on the KPI scale", nullable=True),
             number("tscv_coverage_90", "share", "coverage of its 90 % intervals", nullable=True),
+            number("r2", "share", "in-sample R², median over draws", nullable=True, required=False),
+            number("rmse", MODEL, "in-sample root mean squared error, over draws", nullable=True, required=False),
+            number("smape", "share", "in-sample SMAPE, median over draws", nullable=True, required=False),
+            text("problem", "what keeps the market from its config's results", nullable=True, required=False),
         ),
         unique=("run",),
+    ),
+    Table(
+        "comparison_sets",
+        "one set of markets that fit the same rows of the same response",
+        (
+            count("comparison_set", "number of the set, from 1"),
+            text("response", "KPI column", nullable=True),
+            count("n_rows", "rows compared"),
+            text("markets", "markets of the set, best first"),
+            text("recommended", "the preferred market; missing when there is none", nullable=True),
+            text("recommendation", "why, in sentences"),
+            text("notes", "what the reader must know"),
+        ),
+        unique=("comparison_set",),
+    ),
+    Table(
+        "decision_matrix",
+        "one criterion of one market within its comparison set",
+        (
+            count("comparison_set", "number of the set, from 1"),
+            text("criterion", "criterion of the decision matrix"),
+            Column("weight", "text", "text", "how much it counts", one_of=("high", "medium", "low")),
+            text("market", "partition"),
+            text("value", "what the criterion says of the market"),
+        ),
+        unique=("comparison_set", "criterion", "market"),
     ),
 )  # fmt: skip

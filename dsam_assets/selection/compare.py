@@ -40,7 +40,7 @@ class RunEvidence:
         rows: row, date and group as far as known, `kpi_elpd` and `observed_kpi` (NaN when not known) of each scored
             row, and `pareto_k`; `None` when there is no pointwise table.
         tscv: the row of `tscv_summary`; empty when it was not asked for.
-        gap: why the rows could not be read, if so.
+        gap: why the rows, or anything, could not be read, if so.
     """
 
     run: str
@@ -55,7 +55,7 @@ class RunEvidence:
     def unranked(self) -> str:
         """Why the run cannot be ranked; empty when it can."""
         if not self.loo:
-            return "loo_summary.csv is missing; set outputs.save_model_selection_csv: true"
+            return self.gap or "loo_summary.csv is missing; set outputs.save_model_selection_csv: true"
         if self.loo["status"] != "ok":
             return f"PSIS-LOO was skipped: {self.loo['reason']}"
         if self.loo["n_scored"] < self.loo["n_rows"]:
@@ -69,6 +69,25 @@ class RunEvidence:
     def fails(self) -> bool:
         """Whether its diagnostics forbid to prefer it, whatever its ELPD."""
         return self.facts.get("overall") not in ("pass", "warn") or self.facts.get("reliability") == "blocked"
+
+
+def scored_rows(points: pd.DataFrame, observed: pd.DataFrame | None, *, log: bool) -> pd.DataFrame:
+    """The rows of `RunEvidence`: `loo_pointwise` and `observed` brought together on the KPI scale.
+
+    Args:
+        points: `loo_pointwise`: row, date and group as far as known, elpd_loo, pareto_k.
+        observed: `observed`: row and observed response on the model scale; needed for a log response.
+        log: whether the response is modelled on the log scale.
+    """
+    values = np.full(len(points), np.nan)
+    if observed is not None:
+        values = points["row"].map(observed.set_index("row")["observed"]).to_numpy(dtype=float)
+    keys = [name for name in ("row", "date", "group") if name in points]
+    return points[[*keys, "pareto_k"]].assign(
+        # the density of y = log(kpi) becomes that of kpi by the factor 1 / kpi
+        kpi_elpd=points["elpd_loo"] - values if log else points["elpd_loo"],
+        observed_kpi=np.exp(values) if log else values,
+    )
 
 
 @dataclass(frozen=True)
@@ -147,6 +166,16 @@ def rank_runs(runs: Sequence[RunEvidence], *, force: bool = False) -> Ranking:
     notes = (f"The runs explain different data ({problem}); only the {len(shared):,} shared rows are compared.",)
     ordered = tuple(able[position] for position in order)
     return Ranking(ordered, pointwise[order], (k <= RELIABLE_K)[order], not other_kpi, notes if problem else ())
+
+
+def same_data(first: RunEvidence, second: RunEvidence) -> bool:
+    """Whether two runs with scored rows explain the same rows of the same KPI, so that their ELPDs compare."""
+    runs = (first, second)
+    keys = _key_columns(runs)
+    tables = [_keyed(run, keys) for run in runs]
+    if len(tables[0]) != len(tables[1]) or _other_rows(runs, tables):
+        return False
+    return not _other_kpi(runs, tables, tables[0].index)
 
 
 def _key_columns(runs: Sequence[RunEvidence]) -> list[str]:

@@ -15,6 +15,7 @@ from fake_stan_resource import FakeStan
 from small_market import write_market
 
 import dsam_assets.definitions
+from dsam_assets.assets.fleet_asset import FLEET_GROUP
 from dsam_assets.assets.interpretation import RUN_DIR_TAG
 from dsam_assets.definitions import build_definitions
 from resources.locations import Locations
@@ -155,7 +156,8 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 @pytest.fixture(scope="session")
 def specs(definitions: dg.Definitions) -> Callable[[], dict[str, Any]]:
-    """Every asset's node in the graph, by name; sources are left out."""
+    """Every asset's node in the graph of a market, by name; sources and what is made of all markets are left out."""
     graph = definitions.resolve_asset_graph()
     nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
-    return lambda: {name: node for name, node in nodes.items() if node.is_executable and not node.is_observable}
+    market = {name: node for name, node in nodes.items() if node.is_executable and node.group_name != FLEET_GROUP}
+    return lambda: {name: node for name, node in market.items() if not node.is_observable}

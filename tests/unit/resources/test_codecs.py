@@ -27,6 +27,8 @@ from dsam_assets.diagnostics.verdicts import Verdict
 from dsam_assets.fit.container import model_container
 from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.fit.model import FitResult
+from dsam_assets.selection.compare import RunEvidence
+from dsam_assets.selection.fleet_comparison import compare_markets
 from dsam_assets.verdict import GateResult
 from resources.codecs import CODECS, csv_bytes, json_bytes, netcdf_bytes, parquet_bytes, read_netcdf
 from resources.store import file_hashes, fingerprint
@@ -114,6 +116,7 @@ VALUES: dict[str, Any] = {
     "allocation": BudgetPlan({"budget_allocation": frame()[["term", "value"]].head(2)}, "final", "pass", ()),
     "response_curves": ResponseCurves({}, "provisional", "warn", ("a reason",)),
     "efficient_frontier": EfficientFrontier({}, "provisional", "warn", ("a reason",)),
+    "comparison": compare_markets([RunEvidence("uk", "", {"market": "uk"}, gap="not fitted yet")]),
 }
 
 

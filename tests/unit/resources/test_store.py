@@ -11,7 +11,7 @@ import pytest
 from upath import UPath
 
 from dsam_assets.errors import StoreError
-from resources.store import Record, Store, file_hashes, write_atomic
+from resources.store import FLEET, Record, Store, file_hashes, write_atomic
 
 FILES = {"fit_metrics.csv": b"metric\nr2\n", "fit_metrics.parquet": b"\x00\x01"}
 METADATA = {"shown": {"r2": 0.5}, "checks": []}
@@ -137,4 +137,48 @@ def test_a_remote_store_works_alike() -> None:
 
 def test_records_are_plain_json(store: Store, folder: Path) -> None:
     document = json.loads((Path(store.root) / "uk" / ".records" / "fit_metrics.json").read_text())
-    assert set(document) == {"asset", "code_version", "inputs", "data_version", "files", "metadata"}
+    assert set(document) == {
+        "asset", "code_version", "inputs", "data_version", "files", "metadata", "sources", "code", "made",
+    }  # fmt: skip
+
+
+def test_a_record_without_the_later_fields_is_read(store: Store, folder: Path) -> None:
+    path = Path(store.root) / "uk" / ".records" / "fit_metrics.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({name: document[name] for name in document if name not in ("sources", "code", "made")}))
+    assert store.record("uk", "fit_metrics") == RECORD
+
+
+def test_what_is_made_of_all_markets_has_a_folder_that_no_market_can_have(store: Store, folder: Path) -> None:
+    store.write(FLEET, replace(RECORD, asset="fleet_status"), FILES)
+    assert (Path(store.root) / "_fleet" / "fit_metrics.csv").is_file()
+    assert store.markets() == ["uk"]
+
+
+def test_markets_of_a_store_that_does_not_exist_yet(store: Store) -> None:
+    assert store.markets() == []
+
+
+def test_an_artefact_is_outdated_when_an_input_changed_or_is_gone(store: Store) -> None:
+    record = replace(RECORD, inputs={"posterior": "v1", "design_matrix": "v1"})
+    store.write("uk", replace(RECORD, asset="posterior", data_version="v1"), {})
+    assert store.outdated("uk", record) == ["design_matrix"]
+    store.write("uk", replace(RECORD, asset="design_matrix", data_version="v1"), {})
+    assert store.outdated("uk", record) == []
+    store.write("uk", replace(RECORD, asset="posterior", data_version="v2"), {})
+    assert store.outdated("uk", record) == ["posterior"]
+
+
+def test_problems_are_kept_until_an_attempt_succeeds(store: Store) -> None:
+    assert store.problems("uk") == []
+    store.note_problem("uk", "posterior", "The chains are stuck.")
+    store.note_problem("uk", "config/fit", "Other.")
+    assert {problem.asset: problem.what for problem in store.problems("uk")} == {
+        "posterior": "The chains are stuck.",
+        "config/fit": "Other.",
+    }
+    store.clear_problem("uk", "config/fit")
+    store.clear_problem("uk", "config/fit")
+    (left,) = store.problems("uk")
+    assert left.asset == "posterior"
+    assert left.when.endswith("+00:00")

@@ -1,0 +1,250 @@
+"""`dsam status` and `dsam refresh`: what is stale of a folder of configs, and materialising exactly that."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsam_assets.cli.words import COLOURS, count, message, paint, shown_path, wrapped
+
+if TYPE_CHECKING:
+    from dsam_assets.cli.terminal import StepLines
+    from dsam_assets.errors import DsamError
+    from dsam_assets.refreshing import Fleet, Refreshed
+    from dsam_assets.staleness import AssetState, MarketState
+
+FAILED, HALTED = 2, 3
+NAME_WIDTH = 20
+LONG_TRAIL = 5
+WORDS = {"never_run": "never run", "gone": "no config"}
+CONDITION_COLOURS = {
+    "current": "pass",
+    "stale": "warn",
+    "never_run": "warn",
+    "halted": "fail",
+    "broken": "fail",
+    "gone": "fail",
+}
+OUTCOME_COLOURS = {"refreshed": "pass", "current": "pass", "halted": "fail", "failed": "fail"}
+# What a reader looks for first among the assets that a cause reaches.
+NOTABLE = ("posterior", "diagnostics_report", "allocation", "run_bundle")
+
+
+def add_commands(commands: Any) -> None:
+    """Add both commands to the parser's."""
+    status = commands.add_parser("status", help="say what is stale of a market, since when and why; compute nothing")
+    refresh = commands.add_parser("refresh", help="compute what is stale, of one, several or all markets")
+    for command, run in ((status, _status), (refresh, _refresh)):
+        command.add_argument("markets", nargs="*", metavar="MARKET", help="names of configs (default: all)")
+        command.add_argument("--configs", type=Path, help="folder of configs (default: DSAM_CONFIGS, else configs)")
+        command.add_argument("--json", action="store_true", help="print one JSON document")
+        command.set_defaults(command=run)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.documents import as_json
+    from dsam_assets.refreshing import fleet_states, open_fleet
+
+    fleet = open_fleet(options.configs)
+    states = fleet_states(fleet, fleet.markets(options.markets))
+    if options.json:
+        print(as_json({"status": "looked", "markets": [state_document(state) for state in states]}))
+    else:
+        print(states_text(states, fleet, detailed=bool(options.markets)))
+    return 0
+
+
+def states_text(states: Sequence[MarketState], fleet: Fleet, *, detailed: bool) -> str:
+    """Every market with what is stale and why; a line per asset when detailed."""
+    folder = fleet.places.configs
+    if not states:
+        where = shown_path(folder)
+        return f"No market: there is no config in {where}.\nNext: dsam init --out {where}/my_market.yaml"
+    lines = []
+    for state in states:
+        lines += [_headline(state), *_cause_lines(state, detailed=detailed)]
+        lines += [
+            wrapped(
+                f"last failure: {failure.asset}, {failure.when}: {failure.what.partition('\n')[0]}", "    ", "      "
+            )
+            for failure in state.failures[:1]
+        ]
+    return "\n".join([*lines, "", _next(states, folder)])
+
+
+def _headline(state: MarketState) -> str:
+    condition = WORDS.get(state.condition, state.condition)
+    since = f" since {state.since}" if state.condition == "stale" and state.since else ""
+    head = f"{state.market:<{NAME_WIDTH}} {paint(condition, COLOURS[CONDITION_COLOURS[state.condition]])}{since}"
+    return head if not state.problem else f"{head}\n{wrapped(state.problem, '    ', '      ')}"
+
+
+def _cause_lines(state: MarketState, *, detailed: bool) -> list[str]:
+    """What changed and how far it reaches. A market that was never run needs no list."""
+    if state.condition == "never_run":
+        return []
+    lines = []
+    for what, reached in state.causes.items():
+        lines.append(wrapped(_way(what, reached), "    ", "      "))
+        if detailed:
+            sure = [each.asset for each in reached if each.condition == "stale"]
+            maybe = [each.asset for each in reached if each.condition == "waiting"]
+            lines += [wrapped(f"computes {', '.join(sure)}", "      ", "        ")] if sure else []
+            lines += (
+                [wrapped(f"then, unless nothing changes above: {', '.join(maybe)}", "      ", "        ")]
+                if maybe
+                else []
+            )
+    return lines
+
+
+def _way(what: str, reached: Sequence[AssetState]) -> str:
+    """`data file changed → model_frame → posterior (and 12 more)`."""
+    by_name = {each.asset: each for each in reached}
+    target = next((by_name[name] for name in NOTABLE if name in by_name), reached[-1])
+    trail = target.causes[what].trail
+    shown = trail if len(trail) <= LONG_TRAIL else (*trail[: LONG_TRAIL - 2], "…", trail[-1])
+    more = len(reached) - len(trail)
+    return " → ".join((what, *shown)) + (f" (and {more} more)" if more > 0 else "")
+
+
+def _next(states: Sequence[MarketState], folder: Path) -> str:
+    """The next command."""
+    where = "" if folder == Path("configs").resolve() else f" --configs {shown_path(folder)}"
+    found = Counter(state.condition for state in states)
+    todo = [state.market for state in states if state.condition in ("stale", "never_run")]
+    lines = []
+    if todo:
+        every = len(states) > 1 and len(todo) + found["current"] + found["halted"] == len(states)
+        lines.append(f"dsam refresh{'' if every or len(todo) > LONG_TRAIL else ' ' + ' '.join(todo)}{where}")
+    lines += [
+        f"dsam validate --config {shown_path(folder / state.market)}.yaml"
+        for state in states
+        if state.condition == "broken"
+    ]
+    lines += [f"dsam sync{where}"] if found["gone"] else []
+    counts = ", ".join(f"{number} {WORDS.get(name, name)}" for name, number in found.items())
+    return "\n".join([f"{count(len(states), 'market')}: {counts}", *(f"Next: {line}" for line in lines)])
+
+
+def state_document(state: MarketState) -> dict[str, Any]:
+    """A market's state as a document."""
+    return {
+        "market": state.market,
+        "condition": state.condition,
+        "since": state.since or None,
+        "problem": state.problem or None,
+        "failures": [asdict(failure) for failure in state.failures],
+        "causes": [
+            {"what": what, "since": reached[0].causes[what].since or None, "assets": [each.asset for each in reached]}
+            for what, reached in state.causes.items()
+        ],
+        "assets": [
+            {
+                "asset": each.asset,
+                "condition": each.condition,
+                "made": each.made or None,
+                "why": [str(cause) for cause in each.causes.values()],
+                "same_content": each.same if each.known else None,
+                "problem": each.problem or None,
+            }
+            for each in state.assets
+        ],
+    }
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.terminal import listen
+    from dsam_assets.refreshing import open_fleet, refresh_fleet_views, refresh_markets
+
+    fleet = open_fleet(options.configs)
+    markets = fleet.markets(options.markets)
+    handler, done, documents = listen(None), [], []
+    for each in refresh_markets(fleet, markets):
+        documents.append(refreshed_document(each, handler))
+        if not options.json:
+            print(refreshed_text(each, handler), flush=True)
+        done.append(each)
+        handler.computed.clear()
+        handler.reused.clear()
+    if any(each.outcome != "current" for each in done):
+        refresh_fleet_views(fleet)
+    status = _exit_status(done)
+    if options.json:
+        from dsam_assets.cli.documents import as_json
+
+        print(
+            as_json({"status": "failed" if status == FAILED else "halted" if status else "done", "markets": documents})
+        )
+    else:
+        print(_summary(done))
+    return status
+
+
+def _exit_status(done: Sequence[Refreshed]) -> int:
+    outcomes = {each.outcome for each in done}
+    return FAILED if "failed" in outcomes else HALTED if "halted" in outcomes else 0
+
+
+def refreshed_text(each: Refreshed, handler: StepLines) -> str:
+    """What ran for one market, and what was reused."""
+    outcome = paint(each.outcome, COLOURS[OUTCOME_COLOURS[each.outcome]])
+    if each.outcome == "current":
+        return f"{each.market:<{NAME_WIDTH}} {outcome}: nothing to compute"
+    lines = [f"{each.market:<{NAME_WIDTH}} {outcome}, {each.seconds:.1f} s"]
+    if handler.computed:
+        lines.append(wrapped(f"computed {', '.join(handler.computed)}", "    ", "      "))
+        lines.append(f"    reused {_reused(each, handler)}")
+    if each.message:
+        lines.append("\n".join(f"    {line}" for line in message(each.message).splitlines()))
+    if each.result is not None:
+        verdict = f"{each.result.report.overall} ({each.result.report.reliability})"
+        lines.append(f"    verdict {verdict}; run folder {shown_path(each.result.path)}")
+    return "\n".join(lines)
+
+
+def _reused(each: Refreshed, handler: StepLines) -> int:
+    return len(each.before.assets) - len(handler.computed) if each.result is not None else len(handler.reused)
+
+
+def refreshed_document(each: Refreshed, handler: StepLines) -> dict[str, Any]:
+    """What was done for one market, as a document."""
+    result = each.result
+    return {
+        "market": each.market,
+        "outcome": each.outcome,
+        "why": list(each.before.causes),
+        "computed": list(handler.computed),
+        "reused": _reused(each, handler),
+        "message": each.message or None,
+        "verdict": None
+        if result is None
+        else {"overall": result.report.overall, "reliability": result.report.reliability},
+        "run_dir": None if result is None else str(result.path),
+        "seconds": round(each.seconds, 3),
+    }
+
+
+def _summary(done: Sequence[Refreshed]) -> str:
+    counts = Counter(each.outcome for each in done)
+    lines = [f"\n{count(len(done), 'market')}: " + ", ".join(f"{number} {name}" for name, number in counts.items())]
+    for each in done:
+        if each.outcome in ("failed", "halted"):
+            lines.append(wrapped(f"{each.market}: {each.message.partition('\n')[0]}", "  ", "    "))
+    return "\n".join(lines)
+
+
+def fleet_error(error: DsamError, seconds: float) -> dict[str, Any]:
+    """A look or a refresh that was refused as a whole."""
+    parts = {"where": error.where, "got": error.got, "wanted": error.wanted, "fix": error.fix}
+    texts = {name: None if part is None else str(part) for name, part in parts.items()}
+    return {
+        "status": "failed",
+        "markets": [],
+        "error": {"type": type(error).__name__, "what": error.what, **texts},
+        "seconds": round(seconds, 3),
+    }

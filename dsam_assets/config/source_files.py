@@ -1,0 +1,28 @@
+"""The files outside of the store that a market is made from, as its config names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dsam_assets.config.schema_data import DataSection, PoolingSection, TimeComponentsSection
+
+
+def data_path(section: DataSection) -> Path:
+    """The data file."""
+    return Path(section.path)
+
+
+def dictionary_path(section: DataSection) -> Path | None:
+    """The data dictionary; `None` without one."""
+    return None if section.dictionary_path is None else Path(section.dictionary_path)
+
+
+def calendar_path(section: TimeComponentsSection) -> Path | None:
+    """The holiday calendar; `None` where holidays are switched off."""
+    path = section.holidays.calendar_path
+    return Path(path) if section.enabled and section.holidays.enabled and path is not None else None
+
+
+def pooling_map_path(section: PoolingSection) -> Path | None:
+    """The labels of a pooled market; `None` where nothing is pooled."""
+    return Path(section.map_path) if section.enabled and section.map_path is not None else None

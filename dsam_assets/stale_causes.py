@@ -1,0 +1,103 @@
+"""Why a stored result is no longer what a run would make, in words, and the way from the cause to the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+SOURCE_WORDS = {
+    "config_file": "config file",
+    "data_file": "data file",
+    "calendar_file": "holiday calendar",
+    "pooling_map_file": "pooling map",
+    "dictionary_file": "data dictionary",
+}
+NEVER = "never made"
+CONFIG_CHANGED = f"{SOURCE_WORDS['config_file']} changed"
+SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for which an asset is stale.
+
+    Attributes:
+        what: what changed.
+        since: when, ISO 8601 in UTC; empty when that is not known.
+        trail: the assets between the change and the asset, the asset itself last.
+    """
+
+    what: str
+    since: str
+    trail: tuple[str, ...]
+
+    def reaches(self, asset: str) -> Cause:
+        """The same cause, one asset further down."""
+        return Cause(self.what, self.since, (*self.trail, asset))
+
+    def __str__(self) -> str:
+        return " → ".join((self.what, *self.trail))
+
+
+type Causes = dict[str, Cause]
+
+
+def merge(causes: Causes, more: Cause) -> None:
+    """Add a cause; of two ways from the same cause the shorter is kept."""
+    known = causes.get(more.what)
+    if known is None or len(more.trail) < len(known.trail):
+        causes[more.what] = more
+
+
+def source_cause(source: str, recorded: str | None, found: str, path: Path | None, missing: str) -> str:
+    """What is said of a file that is not the one that an asset was made from."""
+    words = SOURCE_WORDS[source]
+    if found == missing:
+        return f"{words} is missing"
+    if recorded is None:
+        return f"{words} was not recorded"
+    return f"{words} changed" if path is not None else f"{words} is no longer used"
+
+
+def changed_at(path: Path | None) -> str:
+    """When a file was last written, ISO 8601 in UTC; empty when it cannot be said."""
+    try:
+        seconds = None if path is None else path.stat().st_mtime
+    except OSError:
+        return ""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def code_causes(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Which parts of the program changed since an asset was made, one by one; in general, if it was not recorded."""
+    parts = dict.fromkeys((*now, *recorded))
+    changed = [part for part in parts if recorded and recorded.get(part) != now.get(part)]
+    return [f"code of {part.replace('stan:', 'Stan program ')} changed" for part in changed] or ["code changed"]
+
+
+def config_cause(section: str, before: bytes, after: bytes) -> str:
+    """Which keys of a section of the config changed, and how."""
+    changes = list(_differences(json.loads(before), json.loads(after), ""))
+    more = f" and {len(changes) - SHOWN_KEYS} more" if len(changes) > SHOWN_KEYS else ""
+    return f"{section} changed: {', '.join(changes[:SHOWN_KEYS])}{more}"
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys((*before, *after)):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for position, pair in enumerate(zip(before, after, strict=True)):
+            yield from _differences(*pair, f"{path}[{position}]")
+    elif before != after:
+        scalar = not any(isinstance(each, dict | list) for each in (before, after))
+        short = scalar and all(len(str(each)) <= 20 for each in (before, after))
+        yield f"{path} {_word(before)} → {_word(after)}" if short else path
+
+
+def _word(value: Any) -> str:
+    return "unset" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
