@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsam_assets.config.slices import AllocationSlice, PlotsSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.diagnostics.stamped import StampedTables
     from dsam_assets.fit.draws import Draws
     from dsam_assets.report.figures.canvas import Stamp
 
@@ -54,6 +55,7 @@ def pre_run_plots(
     model_frame: pd.DataFrame,
     design_matrix: ModelMatrix,
     vif_report: pd.DataFrame,
+    prior_predictive: Mapping[str, pd.DataFrame],
     config_data: DataSection,
     config_allocation: AllocationSlice,
     config_plots: PlotsSlice,
@@ -63,7 +65,8 @@ def pre_run_plots(
 
     channels = {channel.name: channel.spend_col for channel in config_allocation.allocation.channels}
     rows, kpi = model_frame.iloc[design_matrix.rows], design_matrix.response_name
-    figures = pre_run_figures(rows, kpi, channels, config_data.date_var, vif_report, _stamp(context))
+    tables = {"vif_report": vif_report, **prior_predictive}
+    figures = pre_run_figures(rows, kpi, channels, config_data.date_var, tables, _stamp(context))
     return _published(context, "pre_run_plots", figures, config_plots)
 
 
@@ -102,6 +105,37 @@ def model_selection_plots(
     folds = tscv.get("tscv_folds") if config_plots.draw_tscv else None
     figures = model_selection_figures(loo, folds, _stamp(context, diagnostics_report))
     return _published(context, "model_selection_plots", figures, config_plots)
+
+
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def post_run_plots(
+    context: dg.AssetExecutionContext,
+    decomposition: Mapping[str, pd.DataFrame],
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """What drives the KPI, by predictor, kind of driver, week and channel."""
+    from dsam_assets.report.figures.decomposition import decomposition_figures
+
+    figures = decomposition_figures(decomposition, _stamp(context, diagnostics_report))
+    return _published(context, "post_run_plots", figures, config_plots)
+
+
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def optimisation_plots(
+    context: dg.AssetExecutionContext,
+    allocation: StampedTables,
+    response_curves: StampedTables,
+    efficient_frontier: StampedTables,
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """The plan beside the reference, and what lies around it; nothing without an allocation."""
+    from dsam_assets.report.figures.budget import budget_figures
+
+    tables = {**allocation.tables, **response_curves.tables, **efficient_frontier.tables}
+    figures = budget_figures(tables, _stamp(context, diagnostics_report)) if tables else {}
+    return _published(context, "optimisation_plots", figures, config_plots)
 
 
 def _media(terms: Iterable[str], section: AllocationSlice) -> set[str]:

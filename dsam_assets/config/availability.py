@@ -66,8 +66,6 @@ GAPS: tuple[Gap, ...] = (
     Gap("allocation.hold_weak", _is(True), _OFF),
     Gap("forecast.enabled", _is(True), _OFF),
     Gap("diagnostics.waivers[]", _anything, _REMOVE),
-    Gap("outputs.save_allocator_png", _is(True), _REMOVE, written=True),
-    Gap("outputs.save_decomp_png", _is(True), _REMOVE, written=True),
     Gap("security.allow_unsafe_formula", _is(True), _OFF),
 )
 

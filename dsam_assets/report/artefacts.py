@@ -191,7 +191,14 @@ ARTEFACTS: tuple[Artefact, ...] = (
 )  # fmt: skip
 
 # Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
-DECISIONS = ("decomposition", "allocation", "response_curves", "efficient_frontier")
+DECISIONS = (
+    "post_run_plots",
+    "optimisation_plots",
+    "decomposition",
+    "allocation",
+    "response_curves",
+    "efficient_frontier",
+)
 
 ASSET_STAGES: dict[str, Stage] = {
     "resolved_config": "run_metadata",

@@ -91,10 +91,15 @@ EDGES = {
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
         "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
-        "model_selection_plots",
+        "model_selection_plots", "post_run_plots", "optimisation_plots",
+    },
+    "post_run_plots": {"decomposition", "diagnostics_report", "config/plots"},
+    "optimisation_plots": {
+        "allocation", "response_curves", "efficient_frontier", "diagnostics_report", "config/plots",
     },
     "pre_run_plots": {
-        "model_frame", "design_matrix", "vif_report", "config/data", "config/allocation", "config/plots",
+        "model_frame", "design_matrix", "vif_report", "prior_predictive", "config/data", "config/allocation",
+        "config/plots",
     },
     "diagnostics_plots": {
         "posterior", "design_matrix", "fitted", "observed", "residuals", "postfit_checks", "loo", "diagnostics_report",
@@ -116,10 +121,10 @@ GROUPS = {
         "prior_predictive", "pre_run_checks", "pre_run_plots",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
-    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition"},
+    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition", "post_run_plots"},
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
-    "60_optimisation": {"allocation", "response_curves", "efficient_frontier"},
+    "60_optimisation": {"allocation", "response_curves", "efficient_frontier", "optimisation_plots"},
     "80_interpretation": {"run_bundle"},
 }  # fmt: skip
 

@@ -42,6 +42,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         ("media_spend_timeseries", "Spend by channel over time, stacked", "channels have spend columns"),
         ("kpi_media_overlay", "KPI and total media spend over time", "channels have spend columns, and both vary"),
         ("vif_bar", "Variance inflation factor of each predictor", "there are two predictors or more"),
+        ("prior_predictive", "What the prior expects of the KPI, beside what was observed"),
     ),
     *_of(
         "model_fit_plots", "model_fit", "save_fit_png",
@@ -50,6 +51,13 @@ DRAWINGS: tuple[Drawing, ...] = (
         ("posterior_forest", "Coefficients with 90 % intervals", "the posterior was sampled"),
         ("prior_posterior", "Prior and posterior density of each media coefficient",
          "the posterior was sampled and the model has media terms"),
+    ),
+    *_of(
+        "post_run_plots", "post_run", "save_decomp_png",
+        ("decomp_predictor_impact", "Total contribution of each predictor with its 90 % interval"),
+        ("decomp_timeseries", "Contribution of the media terms over time, stacked", "the model has media terms"),
+        ("decomp_waterfall", "The fitted KPI by kind of driver"),
+        ("channel_returns", "Average and marginal ROI or CPA by channel", "channels have spend columns"),
     ),
     *_of(
         "diagnostics_plots", "diagnostics", "save_diagnostics_png",
@@ -71,6 +79,21 @@ DRAWINGS: tuple[Drawing, ...] = (
         ("loo_pit", "Histogram of the LOO-PIT values", "calibration was computed"),
         ("elpd_influence", "Log predictive density of each row", "PSIS-LOO was computed"),
         ("tscv_elpd_by_fold", "Log predictive density of later weeks, by fold", "folds were scored"),
+    ),
+    *_of(
+        "optimisation_plots", "optimisation", "save_allocator_png",
+        *((name, shows, "an allocation was asked for") for name, shows in (
+            ("budget_response_curves", "Response curve of each channel with reference and plan"),
+            ("budget_roi_cpa", "ROI or CPA by channel, reference and plan"),
+            ("budget_impact", "Change of spend and of response by channel"),
+            ("budget_contribution", "Response by channel, reference and plan"),
+            ("budget_confidence_comparison", "Response with 90 % intervals, reference and plan"),
+            ("budget_sensitivity", "Change of the KPI when a channel's spend moves by 20 %"),
+            ("budget_efficient_frontier", "Response of the best plan at each budget"),
+            ("budget_kpi_waterfall", "The way from the reference to the plan by channel"),
+            ("budget_marginal_roi", "Marginal ROI or CPA by spend"),
+            ("budget_spend_share", "Split of the budget, reference and plan"),
+        )),
     ),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.fit.densities import density_table
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, compact, facets, label, place, row_height
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FITTED, OBSERVED, OTHER, PRIOR, ZERO, translucent
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FACET_COLUMNS = 2
 _METRIC_WORDS = {
-    "r2": ("R²", ".3f"), "rmse": ("RMSE", ".4g"), "mae": ("MAE", ".4g"), "me": ("bias", ".3g"),
+    "r2": ("R²", ".3f"), "rmse": ("RMSE", ""), "mae": ("MAE", ""), "me": ("bias", ""),
     "smape": ("sMAPE", ".1%"), "coverage_95": ("95 % interval covers", ".1%"),
 }  # fmt: skip
 
@@ -72,7 +72,11 @@ def _metrics_line(metrics: pd.DataFrame) -> str:
     """The overall metrics as one line: `In sample, model scale: R² 0.952 · RMSE 0.05`."""
     overall = metrics[metrics["group"] == "all"]
     known = dict(zip(overall["metric"], overall["q50"].astype(float), strict=True))
-    parts = [f"{word} {known[name]:{form}}" for name, (word, form) in _METRIC_WORDS.items() if _is_known(known, name)]
+    parts = [
+        f"{word} {f'{known[name]:{form}}' if form else compact(known[name])}"
+        for name, (word, form) in _METRIC_WORDS.items()
+        if _is_known(known, name)
+    ]
     return f"In sample, model scale: {' · '.join(parts)} · {int(overall['rows'].iloc[0]):,} rows"
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, label, row_height, safe
-from dsam_assets.report.figures.series import thinned
-from dsam_assets.report.figures.style import BLUE, CATEGORIES, OTHER, SEVERITY, VERMILION, translucent
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height, safe
+from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
+from dsam_assets.report.figures.style import BLUE, CATEGORIES, OBSERVED, OTHER, PRIOR, SEVERITY, VERMILION, translucent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +118,48 @@ def vif_severity(value: float) -> str:
     return "fail" if value >= VIF_FAIL else "warn" if value >= VIF_WARN else "pass"
 
 
+def prior_predictive(rows: pd.DataFrame, summary: pd.DataFrame, kpi: str, stamp: Stamp) -> go.Figure:
+    """What the prior expects of the KPI (50 % and 95 % intervals) with what was observed; one panel per panel unit.
+
+    Args:
+        rows: table `prior_predictive_rows_kpi`, or `prior_predictive_rows` where the scales are one.
+        summary: table `prior_predictive_summary`.
+        kpi: name of the KPI.
+        stamp: market.
+    """
+    values = summary.set_index("metric")["value"]
+    words = Words(
+        "What the priors expect, before the data speak",
+        f"{values['share_inside']:.0%} of the prior's draws lie near the observed range, and the 95 % band holds"
+        f" {values['rows_covered']:.0%} of the observed values (model scale). Wide is open-minded; a band that misses"
+        " the data is not.", axis_of(rows), f"{kpi} (KPI scale)",
+    )  # fmt: skip
+    panels = panels_of(rows)
+    figure = facets(words, stamp, list(panels), columns=2) if len(panels) > 1 else canvas(words, stamp)
+    for index, frame in enumerate(panels.values()):
+        for trace in _prior_traces(thinned(frame), show=index == 0):
+            figure.add_trace(trace, **(place(index, 2) if len(panels) > 1 else {}))
+    # The prior of a log response reaches over many orders of magnitude.
+    wide = rows["q25"].min() > 0 and rows["q975"].max() > 50 * rows["observed"].max()
+    return figure.update_yaxes(type="log") if wide else figure
+
+
+def _prior_traces(frame: pd.DataFrame, *, show: bool) -> Iterator[go.Scatter]:
+    import plotly.graph_objects as go
+
+    x, bare = shown_rows(frame), {"mode": "lines", "line_width": 0, "hoverinfo": "skip"}
+    for name, low, high, opacity in (("95 %", "q025", "q975", 0.25), ("50 %", "q25", "q75", 0.45)):
+        yield go.Scatter(x=x, y=frame[high], showlegend=False, **bare)
+        yield go.Scatter(
+            x=x, y=frame[low], fill="tonexty", fillcolor=translucent(PRIOR, opacity), name=f"{name} of the prior",
+            legendgroup=name, showlegend=show, **bare,
+        )  # fmt: skip
+    yield go.Scatter(
+        x=x, y=frame["observed"], mode="lines", line={"color": OBSERVED, "width": 1.4}, name="observed",
+        legendgroup="observed", showlegend=show,
+    )  # fmt: skip
+
+
 def spend_by_period(frame: pd.DataFrame, columns: Mapping[str, str], period: Sequence[object]) -> pd.DataFrame:
     """Spend per channel and period, summed over panel units, in order of the periods.
 
@@ -133,7 +175,12 @@ def spend_by_period(frame: pd.DataFrame, columns: Mapping[str, str], period: Seq
 
 
 def pre_run_figures(
-    frame: pd.DataFrame, kpi: str, channels: Mapping[str, str], period: str | None, vif: pd.DataFrame, stamp: Stamp
+    frame: pd.DataFrame,
+    kpi: str,
+    channels: Mapping[str, str],
+    period: str | None,
+    tables: Mapping[str, pd.DataFrame],
+    stamp: Stamp,
 ) -> dict[str, go.Figure]:
     """The figures of the stage that the data allow.
 
@@ -142,12 +189,16 @@ def pre_run_figures(
         kpi: response column.
         channels: channel → spend column.
         period: date column; None without one, then rows are numbered.
-        vif: table `vif_report`.
+        tables: `vif_report` and the tables of the prior predictive.
         stamp: market.
     """
     import pandas as pd
 
+    vif = tables["vif_report"]
     figures = {"vif_bar": vif_bar(vif, stamp)} if vif["vif"].notna().sum() > 1 else {}
+    prior = tables.get("prior_predictive_rows_kpi", tables.get("prior_predictive_rows"))
+    if prior is not None and len(prior):
+        figures["prior_predictive"] = prior_predictive(prior, tables["prior_predictive_summary"], kpi, stamp)
     when = pd.to_datetime(frame[period]) if period else pd.RangeIndex(len(frame))
     spend = spend_by_period(frame, channels, list(when))
     if spend.shape[1]:

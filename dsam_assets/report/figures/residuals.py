@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, compact, facets, place
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import BLUE, SEVERITY, ZERO, translucent
 
@@ -146,7 +146,7 @@ def _spread(residuals: pd.DataFrame) -> str:
     values = residuals["residual"].to_numpy()
     worst = int(np.abs(values).argmax())
     when = str(residuals["date"].iloc[worst])[:10] if "date" in residuals else f"row {residuals['row'].iloc[worst]}"
-    return f"Standard deviation {values.std(ddof=1):.4g}; the largest, {values[worst]:.4g}, is at {when}."
+    return f"Standard deviation {compact(values.std(ddof=1))}; the largest, {compact(values[worst])}, is at {when}."
 
 
 def _shape(residuals: pd.DataFrame) -> str:

@@ -31,13 +31,6 @@ MISSING = {
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
-    **{
-        f"outputs.{switch}": [HEAD + f"outputs: {{{switch}: true}}"]
-        for switch in (
-            "save_allocator_png",
-            "save_decomp_png",
-        )
-    },
     "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
 }
 

@@ -1,0 +1,204 @@
+"""Stage 30: what drives the fitted KPI: by predictor, by kind of driver, over time, and by channel beside its spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, label, row_height
+from dsam_assets.report.figures.pre_run import layers
+from dsam_assets.report.figures.style import (
+    BLUE,
+    CATEGORIES,
+    FAINT,
+    GREEN,
+    INK,
+    OTHER,
+    PINK,
+    SKY,
+    VERMILION,
+    ZERO,
+    translucent,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+DRIVERS = {
+    "baseline": OTHER, "trend": FAINT, "seasonality": SKY, "holidays": PINK, "controls": "#8C6D31", "media": BLUE,
+    "total": INK,
+}  # fmt: skip
+NOT_SHOWN = ("(Intercept)", "offset()", "TOTAL")
+INTERVAL = {"thickness": 1.4, "width": 0, "color": ZERO}
+
+
+def decomp_predictor_impact(impact: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) -> go.Figure:
+    """Total contribution of each predictor with its 90 % interval, largest on top; intercept and total left out.
+
+    Args:
+        impact: table `decomp_predictor_impact`; the rows of all panel units together, those marked `top_n`.
+        summary: table `decomp_summary`.
+        stamp: market and reliability.
+    """
+    rows = impact[(impact["group"] == "all") & ~impact["term"].isin(NOT_SHOWN)]
+    shown = rows[rows["top_n"].astype(bool)].sort_values("rank", ascending=False)
+    hidden = f" The {len(rows) - len(shown)} smallest are not shown." if len(rows) > len(shown) else ""
+    words = Words(
+        "What each predictor contributed",
+        f"Sum over {int(summary['rows'].iloc[0]):,} rows, KPI scale, mean and 90 % interval; labels are shares of the"
+        f" fitted KPI.{hidden}",
+        f"contribution to {summary['response'].iloc[0]} (KPI scale)", "",
+    )  # fmt: skip
+    figure = canvas(words, stamp, height=row_height(len(shown), 30))
+    for kind in dict.fromkeys(shown["term_group"]):
+        part = shown[shown["term_group"] == kind]
+        figure.add_bar(
+            x=part["contribution"], y=[label(term) for term in part["term"]], orientation="h", width=0.6, name=kind,
+            marker_color=DRIVERS[kind], error_x=_interval(part, "contribution", "q05", "q95"),
+            customdata=part["share"], hovertemplate="%{y}: %{x:,.4g} (%{customdata:.1%} of the KPI)<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(x=0, line={"color": ZERO, "width": 1})
+    _share_labels(figure, shown)
+    order = [label(term) for term in shown["term"]]
+    return figure.update_yaxes(showgrid=False, categoryorder="array", categoryarray=order)
+
+
+def _share_labels(figure: go.Figure, rows: pd.DataFrame) -> None:
+    """Shares at the right edge, where no bar or interval can cover them."""
+    for term, share in rows[["term", "share"]].itertuples(index=False):
+        figure.add_annotation(
+            x=1, xref="paper", xanchor="right", y=label(term), text=f"{share:.1%}", showarrow=False,
+            font={"size": 11, "color": FAINT},
+        )  # fmt: skip
+
+
+def _interval(rows: pd.DataFrame, middle: str, low: str, high: str) -> dict[str, Any] | None:
+    """Error bars; None where a point estimate has no interval."""
+    if rows[low].isna().all():
+        return None
+    return {
+        "type": "data", "symmetric": False, "array": rows[high] - rows[middle], "arrayminus": rows[middle] - rows[low],
+        **INTERVAL,
+    }  # fmt: skip
+
+
+def decomp_timeseries(series: pd.DataFrame, names: Mapping[str, str], stamp: Stamp) -> go.Figure:
+    """Contributions of the media terms over time, stacked; panel units are added up.
+
+    Args:
+        series: table `decomp_timeseries`.
+        names: term → name of its channel.
+        stamp: market and reliability.
+    """
+    at = "date" if "date" in series else "row"
+    media = series[series["term_group"] == "media"]
+    wide = media.groupby([at, "term"])["contribution"].sum().unstack("term")
+    order = wide.sum().sort_values(ascending=False).index
+    total = series.groupby(at)["contribution"].sum()
+    share = wide.sum().sum() / total.sum() if total.sum() else float("nan")
+    words = Words(
+        "What media contributed over time",
+        f"Posterior means, KPI scale, stacked; media are {share:.1%} of the fitted KPI. What is above the stack, up to"
+        " the KPI, is baseline, season and controls.", "", "contribution per period (KPI scale)",
+    )  # fmt: skip
+    figure = canvas(words, stamp, hovermode="x unified")
+    for index, (term, column) in enumerate(layers(wide[list(order)]).items()):
+        colour = CATEGORIES[index % len(CATEGORIES)]
+        figure.add_scatter(
+            x=wide.index, y=column, mode="lines", stackgroup="media", name=label(names.get(term, term)),
+            line={"width": 0.6, "color": colour}, fillcolor=translucent(colour, 0.75), hovertemplate="%{y:,.4g}",
+        )  # fmt: skip
+    return figure
+
+
+def decomp_waterfall(groups: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) -> go.Figure:
+    """The fitted KPI built up from its kinds of drivers.
+
+    Args:
+        groups: table `decomp_group_impact`; the rows of all panel units together.
+        summary: table `decomp_summary`.
+        stamp: market and reliability.
+    """
+    rows = groups[groups["group"] == "all"]
+    words = Words(
+        "Where the KPI comes from",
+        f"Fitted {summary['response'].iloc[0]} over {int(summary['rows'].iloc[0]):,} rows, by kind of driver (posterior"
+        " means, KPI scale). Baseline is what the intercept stands for: all predictors at zero.",
+        "", f"{summary['response'].iloc[0]} (KPI scale)",
+    )  # fmt: skip
+    return bridge(
+        canvas(words, stamp, showlegend=False), list(rows["term_group"]), list(rows["start"]), list(rows["end"]),
+        [f"{share:.1%}" for share in rows["share"]], [DRIVERS[kind] for kind in rows["term_group"]],
+    )  # fmt: skip
+
+
+def bridge(
+    figure: go.Figure,
+    names: Sequence[str],
+    starts: Sequence[float],
+    ends: Sequence[float],
+    texts: Sequence[str],
+    colours: Sequence[str],
+) -> go.Figure:
+    """Bars from `starts` to `ends`, each beginning where the last one ended, joined by thin lines."""
+    shown = [label(name) for name in names]
+    figure.add_bar(
+        x=shown, base=list(starts), y=[end - start for start, end in zip(starts, ends, strict=True)], width=0.62,
+        marker_color=list(colours), text=list(texts), textposition="outside", cliponaxis=False,
+        hovertemplate="%{x}: %{y:,.4g}<extra></extra>",
+    )  # fmt: skip
+    for left, right, level in zip(shown[:-1], shown[1:], ends[:-1], strict=True):
+        figure.add_scatter(
+            x=[left, right], y=[level, level], mode="lines", line={"color": FAINT, "width": 1, "dash": "dot"},
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+    return figure.update_xaxes(categoryorder="array", categoryarray=shown)
+
+
+def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
+    """Average and marginal return of each channel with 90 % intervals.
+
+    Args:
+        channels: table `decomp_channels`; the rows of all panel units together that have a return.
+        stamp: market and reliability.
+    """
+    rows = channels[(channels["group"] == "all") & channels["metric_value"].notna()].sort_values("metric_value")
+    metric, unit = str(rows["metric"].iloc[0]).upper(), str(rows["metric_unit"].iloc[0])
+    words = Words(
+        f"{metric} by channel", "Filled: average over all money spent. Hollow: the next unit of money, spent as the"
+        " last ones were. 90 % intervals.", f"{metric} ({unit})", "",
+    )  # fmt: skip
+    figure = canvas(words, stamp, height=row_height(len(rows), 38))
+    names = [label(name) for name in rows["channel"]]
+    for name, value, low, high, symbol, colour in (
+        ("average", "metric_value", "metric_q05", "metric_q95", "circle", BLUE),
+        ("marginal", "marginal_value", "marginal_q05", "marginal_q95", "circle-open", VERMILION),
+    ):
+        figure.add_scatter(
+            x=rows[value], y=names, mode="markers", name=name, error_x=_interval(rows, value, low, high),
+            marker={"color": colour, "size": 10, "symbol": symbol, "line": {"width": 2, "color": colour}},
+        )  # fmt: skip
+    if metric == "ROI" and "KPI" not in unit.split(" per ")[0]:
+        figure.add_vline(x=1, line={"color": GREEN, "dash": "dash", "width": 1})
+    return figure.update_yaxes(showgrid=False, categoryorder="array", categoryarray=names)
+
+
+def decomposition_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str, go.Figure]:
+    """The figures of the stage that the tables allow.
+
+    Args:
+        tables: the tables of the asset `decomposition`.
+        stamp: market and reliability.
+    """
+    summary, series, channels = tables["decomp_summary"], tables["decomp_timeseries"], tables["decomp_channels"]
+    figures = {
+        "decomp_predictor_impact": decomp_predictor_impact(tables["decomp_predictor_impact"], summary, stamp),
+        "decomp_waterfall": decomp_waterfall(tables["decomp_group_impact"], summary, stamp),
+    }
+    if (series["term_group"] == "media").any():
+        names = dict(zip(channels["term"], channels["channel"], strict=True))
+        figures["decomp_timeseries"] = decomp_timeseries(series, names, stamp)
+    if (channels["group"] == "all").any() and channels["metric_value"].notna().any():
+        figures["channel_returns"] = channel_returns(channels, stamp)
+    return figures
