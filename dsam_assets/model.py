@@ -225,8 +225,15 @@ class Model:
         matrix, config = self.built.matrix, self._with(diagnostics={"policy_mode": policy_mode}).config
         require_usable(model_checks(matrix))
         _ = self.design
-        mode, channels = config.diagnostics.policy_mode, config.allocation.channels
-        return gate_frame(pre_run_gates(matrix, self.data, config.data.date_var, channels, mode))
+        gates = pre_run_gates(
+            matrix,
+            self.data,
+            date_var=config.data.date_var,
+            variables=parse_formula(config.model.formula).variables,
+            channels=config.allocation.channels,
+            mode=config.diagnostics.policy_mode,
+        )
+        return gate_frame(gates)
 
     def prior_predictive(
         self, policy_mode: str = "publish", *, runner: StanRunner | None = None

@@ -87,7 +87,12 @@ def preflight(loaded: LoadedConfig) -> Preflight:
             require_channels(config, dataset.frame, matrix.terms)
             _require_budget(config, dataset.frame, matrix)
         gates = pre_run_gates(
-            matrix, dataset.frame, config.data.date_var, config.allocation.channels, config.diagnostics.policy_mode
+            matrix,
+            dataset.frame,
+            date_var=config.data.date_var,
+            variables=inputs.formula.variables,
+            channels=config.allocation.channels,
+            mode=config.diagnostics.policy_mode,
         )
     return Preflight(loaded, dataset, inputs.formula, design, gates)
 

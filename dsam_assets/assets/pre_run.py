@@ -206,10 +206,11 @@ def spec_summary(
 )
 def vif_report(context: dg.AssetExecutionContext, design_matrix: ModelMatrix) -> Published:
     """Variance inflation factor of every predictor."""
+    from dsam_assets.design.vif import vif_facts
     from dsam_assets.design.vif import vif_report as report
 
     table = report(design_matrix)
-    return Published(table, {"max_vif": float(table["vif"].max()), "high": int((table["level"] == "high").sum())})
+    return Published(table, vif_facts(table))
 
 
 @market_asset(
@@ -231,17 +232,26 @@ def pre_run_checks(
     context: dg.AssetExecutionContext,
     design_matrix: ModelMatrix,
     model_frame: pd.DataFrame,
+    config_formula: FormulaSlice,
     config_data: DataSection,
     config_allocation: AllocationSlice,
     config_diagnostics: DiagnosticsSection,
 ) -> Published:
     """P0 checks of the data and the design: finite response, constants, copies, rank, condition number, identification;
     enough weeks, spend with exposure, words for missing values, regular weeks."""
+    from dsam_assets.design.formula import parse_formula
     from dsam_assets.diagnostics.gate_table import gate_frame
     from dsam_assets.diagnostics.prefit import pre_run_gates
 
-    mode, channels = config_diagnostics.policy_mode, config_allocation.allocation.channels
-    rows = pre_run_gates(design_matrix, model_frame, config_data.date_var, channels, mode)
+    mode = config_diagnostics.policy_mode
+    rows = pre_run_gates(
+        design_matrix,
+        model_frame,
+        date_var=config_data.date_var,
+        variables=parse_formula(config_formula.formula).variables,
+        channels=config_allocation.allocation.channels,
+        mode=mode,
+    )
     return Published(gate_frame(rows), checks=[check_result(row, mode) for row in rows])
 
 

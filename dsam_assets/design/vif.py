@@ -52,6 +52,16 @@ def vif_report(matrix: ModelMatrix) -> pd.DataFrame:
     )
 
 
+def vif_facts(table: pd.DataFrame) -> dict[str, float | int | str]:
+    """Key numbers for the asset's metadata: the largest VIF (in words where it is infinite), and how many are high."""
+    infinite = table.loc[np.isinf(table["vif"]), "term"].tolist()
+    known = table["vif"].dropna()
+    facts: dict[str, float | int | str] = {"high": int((table["level"] == "high").sum())}
+    if infinite:
+        return facts | {"max_vif": f"infinite: {', '.join(infinite)} take part in exact linear dependencies"}
+    return facts if known.empty else facts | {"max_vif": float(known.max())}
+
+
 def vif_level(value: float) -> str:
     """Severity of one VIF."""
     if np.isnan(value):

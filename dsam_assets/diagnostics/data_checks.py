@@ -5,7 +5,7 @@ They only warn: each names what to look at, and none of it makes a model impossi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +48,7 @@ class DataFacts:
         frame: the data, with every column of the file; not changed.
         labels: `design.labels.row_labels` of the matrix.
         channels: channels with a spend column; empty without an allocation.
+        used: columns that the model, its dates or its channels read.
     """
 
     matrix: ModelMatrix
@@ -55,6 +56,7 @@ class DataFacts:
     frame: pd.DataFrame
     labels: pd.DataFrame
     channels: Sequence[Channel] = ()
+    used: Collection[str] = ()
 
 
 def data_gates(facts: DataFacts, mode: PolicyMode) -> tuple[GateResult, ...]:
@@ -64,7 +66,7 @@ def data_gates(facts: DataFacts, mode: PolicyMode) -> tuple[GateResult, ...]:
         weeks_per_parameter_gate(facts.checks, mode),
         weeks_of_data_gate(series, mode),
         idle_spend_gate(facts, mode),
-        literal_missing_gate(facts.frame, mode),
+        literal_missing_gate(facts.frame, facts.used, mode),
         week_anchor_gate(series, mode),
         week_gaps_gate(series, mode),
     )
@@ -85,7 +87,10 @@ def weeks_of_data_gate(series: Sequence[UnitSeries], mode: PolicyMode) -> GateRe
     counts = sorted((len(each.rows), each.group) for each in series)
     limit = THRESHOLDS[mode]["pre_weeks_of_data"].warn
     short = [f"{group} ({count:,})" for count, group in counts if count < limit]
-    message = f"{counts[0][0]:,} weeks in the shortest series; units with fewer than {limit:g}: {listed(short)}."
+    shortest = f"{counts[0][0]:,} {'rows (taken as weeks)' if reason else 'weeks'}"
+    message = f"{shortest} of data."
+    if len(counts) > 1:
+        message = f"{shortest} in the shortest series; units with fewer than {limit:g}: {listed(short)}."
     subject = counts[0][1] if len(counts) > 1 else "model"
     return judged("pre_weeks_of_data", counts[0][0], mode, subject, message)
 
@@ -109,12 +114,16 @@ def idle_spend_gate(facts: DataFacts, mode: PolicyMode) -> GateResult:
     return judged("pre_spend_without_exposure", idle, mode, subject, message)
 
 
-def literal_missing_gate(frame: pd.DataFrame, mode: PolicyMode) -> GateResult:
-    """p0: cells with a text that stands for a missing value."""
-    found = literal_missing(frame)
-    message = "; ".join(each.text for each in found[:_SHOWN]) or "No text column has words for missing values"
+def literal_missing_gate(frame: pd.DataFrame, used: Collection[str], mode: PolicyMode) -> GateResult:
+    """p0: cells with a text that stands for a missing value, in columns that are used; others are only mentioned."""
+    everywhere = literal_missing(frame)
+    found = [each for each in everywhere if each.column in used]
+    idle = [each for each in everywhere if each.column not in used]
+    message = "; ".join(each.text for each in found[:_SHOWN]) or "No text column in use has words for missing values"
+    mentioned = f" Not used: {'; '.join(each.text for each in idle[:_SHOWN])}." if idle else ""
     subject = listed([each.column for each in found]) if found else "model"
-    return judged("pre_literal_missing", sum(each.count for each in found), mode, subject, f"{message}.")
+    count = sum(each.count for each in found)
+    return judged("pre_literal_missing", count, mode, subject, f"{message}.{mentioned}")
 
 
 def week_anchor_gate(series: Sequence[UnitSeries], mode: PolicyMode) -> GateResult:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def pre_run_gates(
-    matrix: ModelMatrix, frame: pd.DataFrame, date_var: str | None, channels: Sequence[Channel], mode: PolicyMode
+    matrix: ModelMatrix,
+    frame: pd.DataFrame,
+    *,
+    date_var: str | None,
+    variables: Sequence[str],
+    channels: Sequence[Channel],
+    mode: PolicyMode,
 ) -> tuple[GateResult, ...]:
     """p0: every check that needs neither Stan nor a fit.
 
@@ -27,11 +33,13 @@ def pre_run_gates(
         matrix: the model matrix.
         frame: the data, with every column of the file.
         date_var: its date column.
+        variables: columns that the formula names.
         channels: `allocation.channels`, which say what was spent on which term.
         mode: the policy that chooses the thresholds.
     """
     checks = model_checks(matrix)
-    facts = DataFacts(matrix, checks, frame, row_labels(frame, date_var, matrix), channels)
+    used = {*variables, *(channel.spend_col for channel in channels)} | ({date_var} if date_var else set())
+    facts = DataFacts(matrix, checks, frame, row_labels(frame, date_var, matrix), channels, used)
     return (*prefit_gates(checks, mode), *data_gates(facts, mode))
 
 

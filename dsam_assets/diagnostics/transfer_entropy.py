@@ -55,8 +55,8 @@ _NOTED = ("term", "direction", "q", "note")
 _NOTES: dict[Direction, str] = {
     "media_to_kpi": "The past of {term} helps to predict the KPI beyond the KPI's own past.",
     "kpi_to_media": (
-        "The KPI's past helps to predict {term} beyond its own past: spend may follow demand, and then the model "
-        "credits {term} with sales that it did not cause."
+        "The KPI's past helps to predict {term} beyond its own past: both may follow the season, or spend follows "
+        "demand, and then the model credits {term} with sales that it did not cause."
     ),
 }
 

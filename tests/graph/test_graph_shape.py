@@ -43,7 +43,9 @@ EDGES = {
     "spec_summary": {"model_frame", "holiday_features", "design_matrix", "config/formula", "config/report"},
     "vif_report": {"design_matrix"},
     "prior_table": {"design_matrix", "config/priors"},
-    "pre_run_checks": {"design_matrix", "model_frame", "config/data", "config/allocation", "config/diagnostics"},
+    "pre_run_checks": {
+        "design_matrix", "model_frame", "config/formula", "config/data", "config/allocation", "config/diagnostics",
+    },
     "stationarity_report": {"design_matrix", "model_frame", "config/data"},
     "transfer_entropy_report": {
         "design_matrix", "model_frame", "config/data", "config/fit", "config/allocation", "config/diagnostics",

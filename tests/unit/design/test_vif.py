@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dsam_assets.design import checks
-from dsam_assets.design.vif import correlations, vif_level, vif_report
+from dsam_assets.design.vif import correlations, vif_facts, vif_level, vif_report
 from dsam_assets.scales import FloatArray
 
 
@@ -63,6 +63,18 @@ def test_linear_dependency_is_infinite_for_those_involved_only() -> None:
     assert report.loc["total", "note"] == "linear combination of other predictors"
     without = vif_report(matrix(**predictors())).set_index("term")
     np.testing.assert_allclose(report.loc[["c", "d"], "vif"], without.loc[["c", "d"], "vif"], rtol=1e-6)
+
+
+def test_facts_are_numbers_only_where_there_is_one() -> None:
+    """The catalogue plots numbers over time, and cannot show infinity."""
+    columns = predictors()
+    report = vif_report(matrix(**columns))
+    assert vif_facts(report) == {"high": 0, "max_vif": pytest.approx(report["vif"].max())}
+    columns["total"] = columns["a"] + 2e-5 * columns["b"]
+    collinear = vif_facts(vif_report(matrix(**columns)))
+    assert collinear["max_vif"] == "infinite: a, b, total take part in exact linear dependencies"
+    assert collinear["high"] == 3
+    assert vif_facts(vif_report(matrix(flat=np.ones(9)))) == {"high": 0}
 
 
 def test_constant_column_is_not_computed_and_spoils_no_other() -> None:

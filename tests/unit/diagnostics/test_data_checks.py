@@ -17,6 +17,7 @@ from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics.data_checks import DataFacts, data_gates
 from dsam_assets.diagnostics.literal_missing import LiteralMissing, literal_missing
+from dsam_assets.diagnostics.prefit import pre_run_gates
 from dsam_assets.verdict import GateResult, PolicyMode
 
 WEEKS = 100
@@ -52,9 +53,8 @@ def facts(
     terms, kpi = ("(Intercept)", "m_tv", "m_ooh"), kept["kpi"].to_numpy()
     matrix = ModelMatrix(terms, values, kpi, np.zeros(len(kept)), "kpi", "identity", chosen, {})
     labels = row_labels(data, "date" if dated else None, matrix)
-    return DataFacts(
-        matrix, design_checks(matrix), data, labels if units is None else labels.assign(group=units), CHANNELS
-    )
+    named = labels if units is None else labels.assign(group=units)
+    return DataFacts(matrix, design_checks(matrix), data, named, CHANNELS, set(data.columns) - {"idle"})
 
 
 def gate(check_id: str, given: DataFacts, mode: PolicyMode = "publish") -> GateResult:
@@ -91,6 +91,8 @@ def test_weeks_per_parameter() -> None:
 def test_weeks_of_data_are_the_shortest_unit_s() -> None:
     assert gate("pre_weeks_of_data", facts(frame(80))).status == "pass"
     assert gate("pre_weeks_of_data", facts(frame(79))).status == "warn"
+    assert gate("pre_weeks_of_data", facts(frame(79))).message == "79 weeks of data."
+    assert gate("pre_weeks_of_data", facts(frame(79), dated=False)).message == "79 rows (taken as weeks) of data."
     both = pd.concat([frame(90), frame(26)], ignore_index=True)
     found = gate("pre_weeks_of_data", facts(both, units=np.repeat(["uk", "pt"], [90, 26])))
     assert (found.value, found.subject, found.status) == (26, "pt", "warn")
@@ -130,6 +132,21 @@ def test_literal_missing_gate_counts_cells() -> None:
     found = gate("pre_literal_missing", facts(data))
     assert (found.value, found.subject, found.status) == (3, "note, price", "warn")
     assert 'note has "n/A", "#REF!" in row 0, 99 (counted from 0); price has "-" in row 1' in found.message
+
+
+def test_columns_that_nothing_reads_are_only_mentioned() -> None:
+    found = gate("pre_literal_missing", facts(frame().assign(idle=["na"] * WEEKS)))
+    assert (found.value, found.subject, found.status) == (0, "model", "pass")
+    assert 'Not used: idle has "na" in row 0, 1, 2 and 97 more' in found.message
+    data = frame().assign(region=["null", *["north"] * (WEEKS - 1)], spend_tv="na", comment="na")
+    rows = {
+        row.check_id: row
+        for row in pre_run_gates(
+            facts(frame()).matrix, data, date_var="date", variables=("kpi", "region"), channels=CHANNELS, mode="publish"
+        )
+    }
+    assert (rows["pre_literal_missing"].value, rows["pre_literal_missing"].subject) == (1 + WEEKS, "spend_tv, region")
+    assert "Not used: comment" in rows["pre_literal_missing"].message
 
 
 def test_week_anchor_names_dates() -> None:

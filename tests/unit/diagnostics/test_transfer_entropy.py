@@ -180,7 +180,7 @@ def test_the_direction_is_found() -> None:
     others = q.drop([("media_to_kpi", "ahead"), ("kpi_to_media", "behind")])
     assert others.drop([("kpi_to_media", "ahead")]).min() > 0.05
     notes = table.set_index(["direction", "term"])["note"]
-    assert "spend may follow demand" in notes["kpi_to_media", "behind"]
+    assert "spend follows demand" in notes["kpi_to_media", "behind"]
     assert notes["media_to_kpi", "apart"] == ""
     np.testing.assert_allclose(table["te_effective"], table["te"] - table["te_shuffled"])
     assert (table["pairs"] == 207).all()
