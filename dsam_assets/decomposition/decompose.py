@@ -124,7 +124,7 @@ def _summary(
     """One row: what was divided, how, and what may be made of it."""
     low, high = quantiles(sums.whole, (LOW, HIGH))
     return pd.DataFrame({
-        "reasons": ["; ".join(report.reasons)],
+        "reasons": [" ".join(report.reasons)],
         "diagnostics_overall": report.overall,
         "estimate": "point" if draws.is_point else "posterior",
         "draws": sums.whole.size,

@@ -53,7 +53,7 @@ def choose_periods(labels: pd.DataFrame, units: Grouping, parts: int, draws: int
         if by_unit:
             fits = np.unique(units.codes * count + found.codes).size * parts <= MOST_ROWS
         else:
-            fits = count * parts * max(1.0, draws * MOST_ROWS / MOST_HELD) <= MOST_ROWS
+            fits = count * parts <= MOST_ROWS and count * parts * draws <= MOST_HELD
         if fits:
             break
     return found

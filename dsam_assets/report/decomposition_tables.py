@@ -36,7 +36,7 @@ DECOMPOSITION_TABLES: tuple[Table, ...] = (
         "decomp_summary",
         "the fit",
         (
-            text("reasons", "what the reliability is owed to, separated by ;"),
+            text("reasons", "what the reliability is owed to; empty when it is final"),
             Column("diagnostics_overall", "text", "text", "all checks", one_of=("pass", "warn", "fail")),
             Column("estimate", "text", "text", "posterior draws or their mode", one_of=("posterior", "point")),
             count("draws", "draws used"),

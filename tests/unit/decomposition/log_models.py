@@ -28,7 +28,7 @@ def model(name: str, *, log: bool = True, seed: int = 5, point: bool = False) ->
     if name in ("blm", "pooled"):
         matrix = replace(market(30), pooling=TWO if name == "pooled" else None)
         scale = np.abs(matrix.values).max(axis=0)
-        matrix = replace(matrix, offset=matrix.offset / 200)
+        matrix = replace(matrix, offset=matrix.offset / 200, response=matrix.response / 2000)
     else:
         design = case(name)
         matrix, scale = design.matrix, np.abs(design.matrix.values).max(axis=0)
