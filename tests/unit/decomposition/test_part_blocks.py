@@ -85,8 +85,9 @@ def test_blocks_of_any_size_give_the_same_sums(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("log", [True, False], ids=["log", "identity"])
-def test_marginals_are_the_change_of_the_fitted_total(log: bool) -> None:
-    """Against differences: the columns of x and w grow by a small share of given amounts."""
+def test_marginals_are_the_change_of_the_fitted_total(monkeypatch: pytest.MonkeyPatch, log: bool) -> None:
+    """Against differences: the columns of x and w grow by a small share of given amounts; a row at a time."""
+    monkeypatch.setattr(blocks, "BLOCK_CELLS", 1)
     draws, matrix = model("nested", log=log)
     rng = np.random.default_rng(4)
     amounts = rng.uniform(0, 1, size=(len(matrix.response), 2))
