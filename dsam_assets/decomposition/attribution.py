@@ -124,10 +124,12 @@ class Attribution:
         bottom = self._level(columns, coef, offset, noise_sd)
         middle = bottom + columns[:, base] @ coef[base]
         top = middle + columns[:, media] @ coef[media]
-        out = np.zeros((len(starts), len(self.parts), coef.shape[1]))
+        out = np.empty((len(starts), len(self.parts), coef.shape[1]))
         out[:, level] = np.add.reduceat(np.exp(bottom), starts, axis=0)
         for chosen, weights in ((base, log_mean(middle, bottom)), (media, log_mean(top, middle))):
-            out[:, chosen] = weighted_sums(columns[:, chosen], weights, starts) * coef[chosen]
+            sums = weighted_sums(columns[:, chosen], weights, starts)
+            sums *= coef[chosen]
+            out[:, chosen] = sums
         return out
 
     def marginals(

@@ -1,6 +1,6 @@
 """Parts of the fitted values, summed by panel unit and period, draw by draw, in blocks.
 
-Never more than a block is held: a few million numbers, whatever the number of rows, terms and draws. A block belongs to
+Never more than a block is held: about a million numbers, whatever the number of rows, terms and draws. A block belongs to
 one panel unit, so that all its rows have the same coefficients.
 """
 
@@ -18,7 +18,7 @@ from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.predictor import BLOCK_CELLS, JointDraws
 from dsam_assets.scales import FloatArray
 
-MOST_PARTS = 4_000_000  # periods × parts × draws of a block: 32 MB
+MOST_PARTS = 1_000_000  # periods × parts × draws of a block: 8 MB stay near the processor's cache
 
 type IntArray = NDArray[np.intp]
 
@@ -105,11 +105,8 @@ def _block(
     step = max(1, BLOCK_CELLS // (draws if split.multiplicative else len(split.terms)))
     for start in range(0, len(rows), step):
         piece = rows[start : start + step]
-        columns, offset, starts = (
-            columns_at(matrix, split.terms, piece),
-            matrix.offset[piece],
-            run_starts(periods[piece]),
-        )
+        columns, offset = columns_at(matrix, split.terms, piece), matrix.offset[piece]
+        starts = run_starts(periods[piece])
         at = np.searchsorted(named, periods[piece[starts]])
         parts[at] += split.sums(columns, coef, offset, joint.noise_sd, starts)
         linear += split.model_scale(columns, coef, offset)

@@ -18,7 +18,7 @@ Step = Literal["own", "day", "week", "month", "quarter", "year", "all"]
 
 MOST_ROWS = 250_000  # of the published series: 30 MB of CSV
 MOST_HELD = 20_000_000  # periods × parts × draws that are added up over panel units: 160 MB
-MOST_SORTED = 100_000_000  # draws that are sorted for the intervals of the series
+MOST_SORTED = 20_000_000  # draws that are sorted for the intervals of the series, evenly spaced over all
 FEWEST_SORTED = 200
 LOW, HIGH = 0.05, 0.95
 
