@@ -116,9 +116,9 @@ def test_chances_and_losses_by_hand():
 
 
 def test_profit_is_compared_where_a_kpi_unit_has_a_value():
-    rows = by_hand(value_per_kpi=2.0, rates=[1.0, 3.0])
+    rows = by_hand(value_per_kpi=2.0, rates=[2.0, 3.0])
     profit = rows[rows["quantity"] == "profit"].iloc[0]
-    gains = 2.0 * np.array([20.0, -20.0, 60.0, -5.0]) + 40.0
+    gains = 2.0 * np.array([20.0, -20.0, 60.0, -5.0]) + 20.0
     assert profit["unit"] == "currency"
     assert profit["difference_mean"] == pytest.approx(gains.mean())
     assert profit["probability_better"] == 0.75 == np.mean(gains > 0)
