@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.design.hierarchical import HierarchicalDesign
-from dsam_assets.design.label_rotation import turned_design
 from dsam_assets.design.model_design import ModelDesign
 from dsam_assets.design.pooled import PooledDesign
 from dsam_assets.errors import FitError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.hierarchical import hierarchical_draws
 from dsam_assets.fit.log_posterior import LogPosterior, log_posterior
-from dsam_assets.fit.pooled import pooled_draws, pooled_input
+from dsam_assets.fit.pooled import pooled_draws
 from dsam_assets.fit.programs import HIERARCHICAL, LINEAR
 from dsam_assets.fit.sample import linear_draws
 from dsam_assets.fit.stan_input import (
@@ -97,9 +96,7 @@ def point_model(design: ModelDesign) -> PointModel:
         posterior = log_posterior(design.parameters, design.statistics, effects)
         programs, data = HIERARCHICAL, hierarchical_input(design)
         return PointModel(design, programs, data, posterior, partial(hierarchical_draws, design))
-    if isinstance(design, PooledDesign):
-        turned = turned_design(design)  # linear, so the mode of the turned labels is that of the labels
-        posterior = log_posterior(turned.parameters, turned.statistics)
-        return PointModel(design, LINEAR, pooled_input(design), posterior, partial(pooled_draws, design))
     posterior = log_posterior(design.parameters, design.statistics)
+    if isinstance(design, PooledDesign):
+        return PointModel(design, LINEAR, linear_input(design.compressed), posterior, partial(pooled_draws, design))
     return PointModel(design, LINEAR, linear_input(design), posterior, partial(linear_draws, design))

@@ -95,10 +95,7 @@ def test_unbounded_labels_against_quadrature(stan: CmdStanRunner, scale: bool) -
 
 
 def test_bounded_labels_against_exact_rejection(stan: CmdStanRunner) -> None:
-    """Given the noise sd the posterior is a truncated normal: draws of the normal, those out of bounds thrown away.
-
-    Some labels are bounded and some are not, so that some are turned for the sampler and some stay as they are.
-    """
+    """Given the noise sd the posterior is a truncated normal: draws of the normal, those out of bounds thrown away."""
     matrix = market(rows=25)
     names, X, y, prior_mean, prior_sd = rows_and_priors(matrix)
     bounds = (

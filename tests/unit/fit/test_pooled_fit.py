@@ -27,7 +27,7 @@ from dsam_assets.design.linear import build_linear_design
 from dsam_assets.design.pooled import PooledDesign, build_pooled_design
 from dsam_assets.errors import FitError
 from dsam_assets.fit.draws import Draws
-from dsam_assets.fit.pooled import fit_pooled, pooled_draws, pooled_input
+from dsam_assets.fit.pooled import fit_pooled, pooled_draws
 from dsam_assets.fit.runner import McmcSettings, StanDraws
 from dsam_assets.fit.sample import fit_linear
 from dsam_assets.fit.stan_input import linear_input
@@ -69,7 +69,7 @@ def test_the_posterior_is_the_exact_one_in_data_units(pooling_map: PoolingMap, s
 
     design = build_pooled_design(made, pooling_map, scale=scale, priors=priors)
     noise_sd = SIGMA / design.scaling.y_spread
-    center, spread = posterior_seen_by_stan(pooled_input(design), noise_sd)
+    center, spread = posterior_seen_by_stan(linear_input(design.compressed), noise_sd)
     draws = converted(design, np.vstack([center, center + np.linalg.cholesky(spread).T]), noise_sd)
     np.testing.assert_allclose(draws.noise_sd, SIGMA)
 
@@ -142,7 +142,7 @@ def test_bounds_reach_stan_per_label(fake_runner: FakeRunner) -> None:
     """The bounds of the data block are where the labels, converted back, are at the bounds that were asked for."""
     bounds = [Bound(name, lower=0.0, upper=2.0 + j) for j, name in enumerate(TWO.label_names)]
     design = build_pooled_design(market(), TWO, scale=True, boundaries=bounds)
-    data = pooled_input(design)
+    data = linear_input(design.compressed)
     corners = np.vstack([np.where(np.isfinite(data[end]), data[end], 0.0) for end in ("lower_bound", "upper_bound")])
     draws = converted(design, corners, 1.0)
     found = np.array([draws.label_coef[bound.parameter][0] for bound in bounds])
@@ -167,20 +167,14 @@ def test_stan_is_asked_for_what_was_asked_for(fake_runner: FakeRunner) -> None:
     data = fake_runner.calls[0][1]
     assert (data["prior_only"], data["noise_noncentered"], data["noise_family"]) == (1, 1, 1)
     assert (data["N"], data["K"]) == (40, 8)
-    assert pooled_input(design)["prior_only"] == 0
+    assert linear_input(design.compressed)["prior_only"] == 0
 
 
-def test_two_dimensions_are_sampled_in_turned_coordinates(fake_runner: FakeRunner) -> None:
-    design = build_pooled_design(market(), TWO, scale=True)
-    fit_pooled(design, SETTINGS, fake_runner)
-    R = fake_runner.calls[0][1]["R"]
-    gram, before = R.T @ R, design.statistics.R.T @ design.statistics.R
-    np.testing.assert_allclose(gram, np.diag(np.diag(gram)), atol=1e-9 * np.abs(gram).max())
-    assert np.abs(before - np.diag(np.diag(before))).max() > 1
-
-
-def test_one_dimension_is_sampled_as_it_is(fake_runner: FakeRunner) -> None:
-    design = build_pooled_design(market(), ONE, scale=True)
+@pytest.mark.parametrize("pooling_map", [ONE, TWO])
+def test_labels_are_given_to_stan_as_the_columns_of_a_linear_model(
+    pooling_map: PoolingMap, fake_runner: FakeRunner
+) -> None:
+    design = build_pooled_design(market(), pooling_map, scale=True)
     fit_pooled(design, SETTINGS, fake_runner)
     plain = linear_input(design.compressed)
     for name, value in fake_runner.calls[0][1].items():

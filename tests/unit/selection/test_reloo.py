@@ -20,8 +20,9 @@ from dsam_assets.design.linear import LinearDesign
 from dsam_assets.design.pooled import build_pooled_design
 from dsam_assets.errors import FitError
 from dsam_assets.fit.draws import Draws
-from dsam_assets.fit.pooled import pooled_draws, pooled_input
+from dsam_assets.fit.pooled import pooled_draws
 from dsam_assets.fit.runner import McmcSettings, StanDraws
+from dsam_assets.fit.stan_input import linear_input
 from dsam_assets.selection.evidence import loo_tables, selection_tables
 from dsam_assets.selection.left_out import posterior_points
 from dsam_assets.selection.loo import LooResult
@@ -143,7 +144,7 @@ def test_pooled_row_is_refitted_through_its_labels() -> None:
     """Data that say much more than the priors: the density is that of least squares, a t distribution."""
     matrix = market(rows=60)
     design = build_pooled_design(matrix, TWO, scale=True)
-    data, runner = pooled_input(design), FakeRunner()
+    data, runner = linear_input(design.compressed), FakeRunner()
     raw = runner.sample("linear", data, SETTINGS)
     draws = pooled_draws(design, raw.parameters, {}, 10, {})
     found = exact_row(design, 7, refitter(SETTINGS, runner), posterior_points(design, draws))
