@@ -124,6 +124,22 @@ def prices_by_market() -> Model:
     return model(pd.concat(parts, ignore_index=True), "kpi ~ m_tv + price + (1 | market)")
 
 
+def over_tight_prior() -> Model:
+    """A prior that is sure of hardly any effect of the channel that moves the KPI."""
+    frame = weekly()
+    frame["kpi"] += 18 * frame["m_tv"]
+    return model(frame).set_prior(m_tv=normal(0, 0.5), m_search=normal(0, 0.5))
+
+
+def impossible_prior() -> Model:
+    """A prior in other units than the data: thousands instead of ones."""
+    return healthy().set_prior(m_tv=normal(2000, 500))
+
+
+def holes() -> Model:
+    return model(weekly().drop(index=[30, 31, 70]))
+
+
 def understated_noise() -> Model:
     return healthy().set_prior(noise_sd=lognormal_ms(0.8, 0.02))
 
@@ -158,6 +174,30 @@ MEDIA = {"identifiability": {"media_terms": ["m_tv", "m_search"], "baseline_term
 NO_STEPS: Mapping[str, Any] = {"warmup": 1, "iter": 1001, "stepsize": 20}
 
 BAD_FITS: Mapping[str, BadFit] = {
+    "over_tight_prior": BadFit(
+        "Priors that are sure of small effects, against data that show large ones",
+        mcmc(over_tight_prior()),
+        {"prior_predictive_movement": "fail"},
+        "Under a typical draw of the prior, the linear predictor moves … times as much over the rows as the response…",
+    ),
+    "impossible_prior": BadFit(
+        "A prior in other units than the data: thousands instead of ones",
+        mcmc(impossible_prior()),
+        {"prior_predictive_coverage": "fail", "prior_predictive_plausibility": "fail"},
+        "… of the observed values lie in the central 95 % of what the prior expects in their row…",
+    ),
+    "short_series": BadFit(
+        "Nine months of weeks",
+        mcmc(model(weekly(40))),
+        {"pre_weeks_of_data": "warn"},
+        "40 weeks in the shortest series; units with fewer than 80: all (40).",
+    ),
+    "holes": BadFit(
+        "Weeks that are not in the file",
+        mcmc(holes()),
+        {"pre_week_gaps": "warn"},
+        "Weeks missing between first and last: 3; after 2022-07-25 (2 weeks); after 2023-05-01 (1 week).",
+    ),
     "two_peaks": BadFit(
         "The posterior has two peaks: a channel's prior contradicts the data, and either of them may be right",
         mcmc(two_peaks(), chains=8),

@@ -168,9 +168,8 @@ def data(check_id: str, changed: Callable[[int], dict[str, object]]) -> At:
 
 def data_facts(weeks: int = 200, off: int = 0, gaps: int = 0, idle: int = 0, words: int = 0) -> DataFacts:
     """Weekly data with rows on a Tuesday, weeks left out, spend without exposure, and words for missing values."""
-    dates = pd.date_range("2021-01-04", periods=weeks + gaps, freq="7D").to_series(index=range(weeks + gaps))
-    dates = dates.drop(index=[2 * j + 1 for j in range(gaps)]).reset_index(drop=True)
-    dates[:off] += pd.Timedelta(days=1)
+    kept = np.delete(np.arange(weeks + gaps), [2 * j + 1 for j in range(gaps)])
+    dates = np.datetime64("2021-01-04", "ns") + (7 * kept + (np.arange(weeks) < off)).astype("timedelta64[D]")
     media = np.ones(weeks)
     media[:idle] = 0.0
     notes = ["N/A"] * words + ["fine"] * (weeks - words)

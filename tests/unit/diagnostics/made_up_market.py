@@ -17,6 +17,7 @@ from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics.gate_table import gate_frame
 from dsam_assets.diagnostics.postfit import postfit_checks
 from dsam_assets.diagnostics.prefit import prefit_gates
+from dsam_assets.diagnostics.prior_predictive import prior_predictive_gates, prior_predictive_tables
 from dsam_assets.diagnostics.report import DiagnosticsReport
 from dsam_assets.diagnostics.verdicts import verdict_of_fit
 from dsam_assets.fit.draws import Draws
@@ -27,7 +28,14 @@ WEEKS = 104
 TERMS = ("(Intercept)", "m_tv")
 LABELS = pd.DataFrame({"row": np.arange(WEEKS), "date": pd.date_range("2023-01-02", periods=WEEKS, freq="7D")})
 PRIORS = pd.DataFrame(
-    {"parameter": [*TERMS, "noise_sd"], "family": "normal", "mean": 0.0, "sd": 5.0, "lower": -np.inf, "upper": np.inf}
+    {
+        "parameter": [*TERMS, "noise_sd"],
+        "family": "normal",
+        "mean": [3.0, 0.0, 1.0],
+        "sd": [1.0, 1.0, 0.2],
+        "lower": -np.inf,
+        "upper": np.inf,
+    }
 )
 
 
@@ -53,6 +61,12 @@ def exact(chains: int = 4, size: int = 1000) -> Draws:
         "tree_depth": np.full(shape, 3.0),
     }
     return Draws(TERMS, coef, noise, sampler, 10, {"method": "mcmc"})
+
+
+def prior() -> Draws:
+    """Draws of `PRIORS`."""
+    values = np.random.default_rng(2).normal(PRIORS["mean"], PRIORS["sd"], size=(4, 500, 3))
+    return Draws(TERMS, values[..., :2], values[..., 2], {}, 10, {"prior_only": True})
 
 
 def two_peaks() -> Draws:
@@ -89,10 +103,16 @@ def _loo(name: str) -> Mapping[str, pd.DataFrame]:
     return selection_tables(POSTERIORS[name](), market(), LABELS, DiagnosticsSection())
 
 
+@cache
+def _prior_summary() -> pd.DataFrame:
+    return prior_predictive_tables(prior(), market(), LABELS, seed=1)["prior_predictive_summary"]
+
+
 def judged(name: str, mode: PolicyMode, gating: Gating = "warn", **keys: Any) -> Evidence:
     """The verdict of a made-up posterior, by the functions that the assets call."""
     section = DiagnosticsSection(policy_mode=mode, gating=gating, **keys)
     draws, matrix = POSTERIORS[name](), market()
     before = gate_frame(prefit_gates(design_checks(matrix), mode))
     after = gate_frame(postfit_checks(draws, matrix, LABELS, PRIORS, section.identifiability, mode).gates)
-    return Evidence(verdict_of_fit(draws, before, after, _loo(name), section), _loo(name))
+    first = gate_frame(prior_predictive_gates(_prior_summary(), mode))
+    return Evidence(verdict_of_fit(draws, before, first, after, _loo(name), section), _loo(name))
