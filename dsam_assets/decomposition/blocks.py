@@ -1,7 +1,7 @@
 """Parts of the fitted values, summed by panel unit and period, draw by draw, in blocks.
 
-Never more than a block is held: about a million numbers, whatever the number of rows, terms and draws. A block belongs to
-one panel unit, so that all its rows have the same coefficients.
+Never more than a block is held: about a million numbers, whatever the number of rows, terms and draws. A block belongs
+to one panel unit, so that all its rows have the same coefficients.
 """
 
 from __future__ import annotations
