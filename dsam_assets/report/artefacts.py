@@ -18,8 +18,10 @@ STAGED_FOLDERS: dict[Stage, str] = {
     "pre_run": "10_pre_run",
     "model_fit": "20_model_fit",
     "post_run": "30_post_run",
+    "decomposition": "30_post_run",
     "diagnostics": "40_diagnostics",
     "model_selection": "50_model_selection",
+    "response_curves": "60_optimisation",
     "optimisation": "60_optimisation",
     "forecast": "70_forecast",
     "interpretation": "80_interpretation",
@@ -29,8 +31,10 @@ STAGE_GATED_FOLDERS: dict[Stage, str] = {
     "pre_run": "10_pre_diagnostics",
     "model_fit": "20_model_fit",
     "post_run": "30_model_assessment",
+    "decomposition": "40_decomposition",
     "diagnostics": "50_diagnostics",
     "model_selection": "50_diagnostics",
+    "response_curves": "60_response_curves",
     "optimisation": "70_optimisation",
     "forecast": "70_optimisation",
     "interpretation": "80_interpretation",
@@ -70,6 +74,25 @@ def _of_drawing(drawing: Drawing) -> tuple[Artefact, Artefact]:
     page = Artefact(f"{drawing.name}.html", drawing.asset, f"{drawing.name}{FIGURE_JSON}", drawing.stage)
     image = f"{drawing.name}.png"
     return page, Artefact(image, drawing.asset, image, drawing.stage, drawing.switch)
+
+
+BUDGET_DOCUMENTS = ("budget_optimisation.json", "budget_response_curves.json", "budget_efficient_frontier.json")
+
+
+def _budget_tables() -> tuple[tuple[str, Stage, tuple[str, ...]], ...]:
+    """Assets of the decision with their stages and tables."""
+    return (
+        ("allocation", "optimisation", (
+            "budget_summary", "budget_allocation", "budget_diagnostics", "budget_roi_cpa", "budget_impact",
+            "budget_kpi_waterfall", "budget_confidence_comparison", "budget_spend_share",
+        )),
+        ("response_curves", "response_curves", (
+            "budget_response_curves", "budget_response_points", "budget_marginal_roi",
+        )),
+        ("efficient_frontier", "optimisation", (
+            "budget_efficient_frontier", "budget_frontier_spend", "budget_sensitivity",
+        )),
+    )  # fmt: skip
 
 
 ARTEFACTS: tuple[Artefact, ...] = (
@@ -120,7 +143,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "save_posterior_summary_csv",
     ),
     *(
-        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "post_run", "save_decomp_csv")
+        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "decomposition", "save_decomp_csv")
         for name in (
             "decomp_summary", "decomp_predictor_impact", "decomp_group_impact", "decomp_timeseries", "decomp_channels",
             "channel_evidence",
@@ -169,23 +192,13 @@ ARTEFACTS: tuple[Artefact, ...] = (
         for name in ("tscv_summary", "tscv_folds", "tscv_pointwise")
     ),
     *(
-        Artefact(f"{name}.csv", asset, f"{name}.csv", "optimisation", "save_allocator_csv")
-        for asset, names in (
-            ("allocation", (
-                "budget_summary", "budget_allocation", "budget_diagnostics", "budget_roi_cpa", "budget_impact",
-                "budget_kpi_waterfall", "budget_confidence_comparison", "budget_spend_share",
-            )),
-            ("response_curves", ("budget_response_curves", "budget_response_points", "budget_marginal_roi")),
-            ("efficient_frontier", ("budget_efficient_frontier", "budget_frontier_spend", "budget_sensitivity")),
-        )
+        Artefact(f"{name}.csv", asset, f"{name}.csv", stage, "save_allocator_csv")
+        for asset, stage, names in _budget_tables()
         for name in names
     ),
     *(
-        Artefact(file, asset, file, "optimisation", "save_allocator_json")
-        for asset, file in (
-            ("allocation", "budget_optimisation.json"), ("response_curves", "budget_response_curves.json"),
-            ("efficient_frontier", "budget_efficient_frontier.json"),
-        )
+        Artefact(file, asset, file, stage, "save_allocator_json")
+        for (asset, stage, _), file in zip(_budget_tables(), BUDGET_DOCUMENTS, strict=True)
     ),
     *(artefact for drawing in DRAWINGS for artefact in _of_drawing(drawing)),
 )  # fmt: skip

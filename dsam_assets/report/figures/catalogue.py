@@ -53,7 +53,7 @@ DRAWINGS: tuple[Drawing, ...] = (
          "the posterior was sampled and the model has media terms"),
     ),
     *_of(
-        "post_run_plots", "post_run", "save_decomp_png",
+        "post_run_plots", "decomposition", "save_decomp_png",
         ("decomp_predictor_impact", "Total contribution of each predictor with its 90 % interval"),
         ("decomp_timeseries", "Contribution of the media terms over time, stacked", "the model has media terms"),
         ("decomp_waterfall", "The fitted KPI by kind of driver"),
@@ -81,9 +81,13 @@ DRAWINGS: tuple[Drawing, ...] = (
         ("tscv_elpd_by_fold", "Log predictive density of later weeks, by fold", "folds were scored"),
     ),
     *_of(
+        "optimisation_plots", "response_curves", "save_allocator_png",
+        ("budget_response_curves", "Response curve of each channel, reference and plan", "an allocation was asked for"),
+        ("budget_marginal_roi", "Marginal ROI or CPA by spend", "an allocation was asked for"),
+    ),
+    *_of(
         "optimisation_plots", "optimisation", "save_allocator_png",
         *((name, shows, "an allocation was asked for") for name, shows in (
-            ("budget_response_curves", "Response curve of each channel with reference and plan"),
             ("budget_roi_cpa", "ROI or CPA by channel, reference and plan"),
             ("budget_impact", "Change of spend and of response by channel"),
             ("budget_contribution", "Response by channel, reference and plan"),
@@ -91,7 +95,6 @@ DRAWINGS: tuple[Drawing, ...] = (
             ("budget_sensitivity", "Change of the KPI when a channel's spend moves by 20 %"),
             ("budget_efficient_frontier", "Response of the best plan at each budget"),
             ("budget_kpi_waterfall", "The way from the reference to the plan by channel"),
-            ("budget_marginal_roi", "Marginal ROI or CPA by spend"),
             ("budget_spend_share", "Split of the budget, reference and plan"),
         )),
     ),
