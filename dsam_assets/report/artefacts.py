@@ -201,6 +201,10 @@ ARTEFACTS: tuple[Artefact, ...] = (
         for (asset, stage, _), file in zip(_budget_tables(), BUDGET_DOCUMENTS, strict=True)
     ),
     *(artefact for drawing in DRAWINGS for artefact in _of_drawing(drawing)),
+    *(
+        Artefact(name, "report", name, "interpretation")
+        for name in ("report.html", "business_report.md", "interpretation.json")
+    ),
 )  # fmt: skip
 
 # Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
@@ -211,6 +215,7 @@ DECISIONS = (
     "allocation",
     "response_curves",
     "efficient_frontier",
+    "report",
 )
 
 ASSET_STAGES: dict[str, Stage] = {

@@ -93,7 +93,12 @@ EDGES = {
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
         "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
-        "model_selection_plots", "post_run_plots", "optimisation_plots",
+        "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
+    },
+    "report": {
+        "spec_summary", "observed", "fit_metrics", "loo", "diagnostics_report", "decomposition", "allocation",
+        "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots",
+        "optimisation_plots", "config/report",
     },
     "post_run_plots": {"decomposition", "diagnostics_report", "config/plots"},
     "optimisation_plots": {
@@ -127,7 +132,7 @@ GROUPS = {
     "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation", "response_curves", "efficient_frontier", "optimisation_plots"},
-    "80_interpretation": {"run_bundle"},
+    "80_interpretation": {"run_bundle", "report"},
 }  # fmt: skip
 
 SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, compact, facets, label, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, row_height
 from dsam_assets.report.figures.curves import unit_words
 from dsam_assets.report.figures.decomposition import bridge
 from dsam_assets.report.figures.style import BLUE, CATEGORIES, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO
+from dsam_assets.report.numbers import compact
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -146,15 +146,6 @@ def label(text: str, characters: int = LABEL_CHARACTERS) -> str:
     return safe(text if len(text) <= characters else f"{text[: characters - 1]}…")
 
 
-def compact(value: float, *, signed: bool = False) -> str:
-    """A number as a label: `9,014`, `90.1k`, `1.20M`, `0.0123`; `signed` shows a plus."""
-    size = abs(value)
-    for limit, unit, name in ((1e9, 1e9, "bn"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if size >= limit:
-            return f"{value / unit:{'+' if signed else ''}.3g}{name}"
-    return f"{value:{'+' if signed else ''},.0f}" if size >= 100 else f"{value:{'+' if signed else ''}.3g}"
-
-
 def row_height(count: int, each: int = 24) -> int:
     """Height of a figure with `count` horizontal bars."""
     return max(HEIGHT, HEADER_HEIGHT + each * count)

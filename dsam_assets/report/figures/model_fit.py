@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.fit.densities import density_table
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, compact, facets, label, place, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FITTED, OBSERVED, OTHER, PRIOR, ZERO, translucent
+from dsam_assets.report.numbers import compact
 
 if TYPE_CHECKING:
     import pandas as pd

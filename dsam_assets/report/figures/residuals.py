@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, compact, facets, place
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import BLUE, SEVERITY, ZERO, translucent
+from dsam_assets.report.numbers import compact
 
 if TYPE_CHECKING:
     import pandas as pd
