@@ -93,12 +93,12 @@ class MarketState:
 
     @property
     def causes(self) -> dict[str, list[AssetState]]:
-        """What changed → the assets that it makes stale."""
+        """What changed → the assets that it makes stale; files and configs before code."""
         found: dict[str, list[AssetState]] = {}
         for state in self.assets:
             for what in state.causes if state.condition in ("stale", "waiting") else ():
                 found.setdefault(what, []).append(state)
-        return found
+        return dict(sorted(found.items(), key=lambda item: (item[0] == NEVER, item[0].startswith("code"))))
 
     @property
     def since(self) -> str:

@@ -36,9 +36,10 @@ def stored_evidence(store: Store, market: str, problem: str = "") -> RunEvidence
     known = {"market": market, "problem": problem or None}
     try:
         return _evidence(store, market, path, known)
-    except DsamError as error:
-        # A damaged market is its own problem: the others are compared all the same.
-        return RunEvidence(market, path, known, gap=f"{error.brief} {error.got or ''}".strip())
+    except Exception as error:
+        # A market whose results are damaged, or another version's, is compared by nobody; the others are all the same.
+        told = f"{error.brief} {error.got or ''}".strip() if isinstance(error, DsamError) else repr(error)
+        return RunEvidence(market, path, known, gap=told)
 
 
 def _evidence(store: Store, market: str, path: str, known: dict[str, Any]) -> RunEvidence:

@@ -315,6 +315,20 @@ class FiguresCodec:
         return {name.removesuffix(FIGURE_JSON): read(name).decode() for name in found}
 
 
+@dataclass(frozen=True)
+class PagesCodec:
+    """Tables with one JSON document that holds them, and pages for people."""
+
+    document: str
+
+    def encode(self, asset: str, value: Any) -> Files:
+        pages = {name: text.encode() for name, text in value.pages.items()}
+        return {**DocumentTablesCodec(self.document).encode(asset, value), **pages}
+
+    def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
+        return json.loads(read(self.document))
+
+
 CODECS: dict[str, Codec] = {
     "figures": FiguresCodec(),
     "table": TableCodec(),
@@ -329,5 +343,6 @@ CODECS: dict[str, Codec] = {
     "allocation": DocumentTablesCodec("budget_optimisation.json"),
     "response_curves": DocumentTablesCodec("budget_response_curves.json"),
     "efficient_frontier": DocumentTablesCodec("budget_efficient_frontier.json"),
+    "fleet_status": PagesCodec("fleet_status.json"),
     "comparison": DocumentTablesCodec("model_comparison.json"),
 }

@@ -72,6 +72,7 @@ def states_text(states: Sequence[MarketState], fleet: Fleet, *, detailed: bool) 
                 f"last failure: {failure.asset}, {failure.when}: {failure.what.partition('\n')[0]}", "    ", "      "
             )
             for failure in state.failures[:1]
+            if failure.what != state.problem
         ]
     return "\n".join([*lines, "", _next(states, folder)])
 

@@ -23,6 +23,7 @@ from dsam_assets.report.columns import (
 )
 from dsam_assets.report.decomposition_tables import DECOMPOSITION_TABLES
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
+from dsam_assets.report.fleet_tables import FLEET_TABLES
 from dsam_assets.report.pre_run_tables import PRE_RUN_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.tables import Column, Table
@@ -389,7 +390,9 @@ def _budget_table(name: str) -> Table:
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
 TABLES |= {
     table.name: table
-    for tables in (PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES)
+    for tables in (
+        PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES, FLEET_TABLES,
+    )  # fmt: skip
     for table in tables
 }
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from dsam_assets.diagnostics.verdicts import Verdict
 from dsam_assets.fit.container import model_container
 from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.fit.model import FitResult
+from dsam_assets.report.fleet_status import MarketNow, fleet_status
 from dsam_assets.selection.compare import RunEvidence
 from dsam_assets.selection.fleet_comparison import compare_markets
 from dsam_assets.verdict import GateResult
@@ -116,6 +118,7 @@ VALUES: dict[str, Any] = {
     "allocation": BudgetPlan({"budget_allocation": frame()[["term", "value"]].head(2)}, "final", "pass", ()),
     "response_curves": ResponseCurves({}, "provisional", "warn", ("a reason",)),
     "efficient_frontier": EfficientFrontier({}, "provisional", "warn", ("a reason",)),
+    "fleet_status": fleet_status([MarketNow("uk", "never_run")], datetime(2024, 6, 1)),
     "comparison": compare_markets([RunEvidence("uk", "", {"market": "uk"}, gap="not fitted yet")]),
 }
 
