@@ -160,7 +160,7 @@ def state_document(state: MarketState) -> dict[str, Any]:
 
 def _refresh(options: argparse.Namespace) -> int:
     from dsam_assets.cli.terminal import listen
-    from dsam_assets.refreshing import open_fleet, refresh_fleet_views, refresh_markets
+    from dsam_assets.refreshing import open_fleet, refresh_markets
 
     fleet = open_fleet(options.configs)
     markets = fleet.markets(options.markets)
@@ -172,18 +172,29 @@ def _refresh(options: argparse.Namespace) -> int:
         done.append(each)
         handler.computed.clear()
         handler.reused.clear()
-    if any(each.outcome != "current" for each in done):
-        refresh_fleet_views(fleet)
-    status = _exit_status(done)
+    views = _refresh_views(fleet) if any(each.outcome != "current" for each in done) else 0
+    status = _exit_status(done) or views
     if options.json:
         from dsam_assets.cli.documents import as_json
 
-        print(
-            as_json({"status": "failed" if status == FAILED else "halted" if status else "done", "markets": documents})
-        )
+        word = {0: "done", HALTED: "halted"}.get(status, "failed")
+        print(as_json({"status": word, "markets": documents}))
     else:
         print(_summary(done))
     return status
+
+
+def _refresh_views(fleet: Fleet) -> int:
+    """Make the views of the fleet again; that they fail must not hide what was done for the markets."""
+    from dsam_assets.errors import DsamError
+    from dsam_assets.refreshing import refresh_fleet_views
+
+    try:
+        refresh_fleet_views(fleet)
+    except DsamError as error:
+        print(f"dsam: {error}", file=sys.stderr)
+        return FAILED
+    return 0
 
 
 def _exit_status(done: Sequence[Refreshed]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,6 +114,8 @@ class FleetStatus:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)  # JSON has no infinity
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -66,9 +66,13 @@ class FleetComparison:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON objects; what is missing is null."""
+    """Rows as JSON objects; what is missing is null, and infinity, which JSON does not have, is a text."""
     plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+    return [{str(name): _finite(value) for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def compare_markets(markets: Sequence[RunEvidence]) -> FleetComparison:

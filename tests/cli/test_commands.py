@@ -35,11 +35,11 @@ def run_folders(market: Market) -> list[Path]:
 def test_help_lists_the_commands(arguments: tuple[str, ...], dsam: Dsam) -> None:
     answer = dsam(*arguments)
     assert answer.status == 0
-    for command in ("init", "validate", "run", "sync", "stan", "ui", "help"):
+    for command in ("init", "validate", "run", "status", "refresh", "sync", "stan", "ui", "help"):
         assert f"\n    {command} " in answer.out
 
 
-@pytest.mark.parametrize("command", ["init", "validate", "run", "sync", "stan", "ui"])
+@pytest.mark.parametrize("command", ["init", "validate", "run", "status", "refresh", "sync", "stan", "ui"])
 def test_every_command_has_help(command: str, dsam: Dsam) -> None:
     answer = dsam(command, "--help")
     assert (answer.status, answer.err) == (0, "")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from run_folders import run_tables
+from run_folders import KPI, run_tables
 from stored_markets import keep, store_market
 
 from dsam_assets.report.fleet_page import status_preview
@@ -104,6 +104,11 @@ def test_counts_and_facts() -> None:
     assert [row["market"] for row in status.document()["markets"]] == ["de", "fr", "uk"]
 
 
+def test_an_infinite_number_is_told_in_words() -> None:
+    (row,) = made(MarketNow("uk", "current", efficiency={"value_reference": float("inf")})).document()["markets"]
+    assert row["efficiency"] == "inf"
+
+
 class Cells(HTMLParser):
     """Text of the table's cells, and every tag."""
 
@@ -187,16 +192,15 @@ def test_columns_of_gates_are_those_of_the_schema() -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(str(tmp_path / "store"))
-    store_market(store, "uk", [-1.0, -2.0], kpi=[100.0, 120.0])
+    store_market(store, "uk", [-1.0, -2.0], kpi=KPI[:2])
     keep(store, "uk", "posterior", {}, made="2024-06-01T08:00:00+02:00")
+    loo = run_tables([-1.0, -2.0], kpi=KPI[:2])["50_model_selection/loo_summary.csv"]
+    scores = loo.assign(kpi_elpd_loo=-3.0, se_kpi_elpd_loo=0.5)
+    keep(store, "uk", "loo", CODECS["tables"].encode("loo", {"loo_summary": scores}))
     return store
 
 
 def test_what_the_store_holds_of_a_market(store: Store) -> None:
-    loo = run_tables([-1.0, -2.0])["50_model_selection/loo_summary.csv"].assign(
-        kpi_elpd_loo=-3.0, se_kpi_elpd_loo=0.5, n_rows=2
-    )
-    keep(store, "uk", "loo", CODECS["tables"].encode("loo", {"loo_summary": loo}))
     dates = pd.to_datetime(["2024-05-20", "2024-05-27"])
     keep(store, "uk", "observed", CODECS["tables"].encode("observed", {"observed": pd.DataFrame({"date": dates})}))
     checks = pd.DataFrame({"gate": ["g2", "p1", "p1"], "status": ["pass", "warn", "pass"]})
@@ -211,6 +215,7 @@ def test_what_the_store_holds_of_a_market(store: Store) -> None:
     assert now.gates == {"g2": ["pass"], "p1": ["warn", "pass"]}
     assert (now.kpi_elpd_loo, now.se_kpi_elpd_loo, now.n_rows) == (-3.0, 0.5, 2)
     assert now.efficiency == {}
+    assert now.problem == ""
 
 
 def test_the_efficiency_is_that_of_a_current_plan(store: Store) -> None:
@@ -228,6 +233,11 @@ def test_damaged_results_are_the_markets_own_problem(store: Store) -> None:
     (Path(store.root) / "uk" / "30_post_run" / "observed.parquet").write_bytes(b"")
     now = market_now(store, MarketState("uk", "current"))
     assert "does not match its checksum" in now.problem
+
+
+def test_tables_of_another_version_are_the_markets_own_problem(store: Store) -> None:
+    keep(store, "uk", "loo", CODECS["tables"].encode("loo", {"loo_summary": pd.DataFrame({"status": ["ok"]})}))
+    assert "kpi_elpd_loo" in market_now(store, MarketState("uk", "current")).problem
 
 
 def test_what_is_stale_and_what_failed_last_is_told(store: Store) -> None:

@@ -189,6 +189,12 @@ def test_the_same_store_gives_the_same_result_and_order_does_not_matter_within_a
     pd.testing.assert_frame_equal(first.tables["model_comparison"], second.tables["model_comparison"])
 
 
+def test_infinite_values_are_told_in_words(store: Store) -> None:
+    store_market(store, "uk", A, k=[0.1, np.inf, 0.2, 0.3, 0.1])
+    (row,) = compare(store, "uk").document()["not_compared"]
+    assert row["max_pareto_k"] == "inf"
+
+
 def test_no_market_at_all() -> None:
     compared = compare_markets([])
     for name, table in compared.tables.items():
