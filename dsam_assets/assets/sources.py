@@ -57,7 +57,8 @@ def _observe(context: dg.AssetExecutionContext, path_of: Callable[[str], Path | 
             # One market's broken config must not keep the others from being observed.
             context.log.warning(f"{market}: {error}")
             versions[market] = MISSING
-    return dg.DataVersionsByPartition(versions)
+    with beta_accepted():
+        return dg.DataVersionsByPartition(versions)
 
 
 def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:

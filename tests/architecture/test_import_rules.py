@@ -30,6 +30,7 @@ ALLOWED = {
     "kaleido": ("resources/figure_images",),
     "choreographer": ("resources/figure_images",),
     "pandera": ("dsam_assets/tables",),
+    "jinja2": ("dsam_assets/report/",),
     "formulaic": ("dsam_assets/design/",),
     "upath": ("resources/", "dsam_assets/cli/validating"),
     "subprocess": ("resources/toolchain/",),
