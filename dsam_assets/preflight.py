@@ -33,7 +33,8 @@ from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
 from dsam_assets.diagnostics.prefit import pre_run_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
-from dsam_assets.fit.sensitivity import SensitivityInputs, scenario_design
+from dsam_assets.fit.refits import RefitInputs
+from dsam_assets.fit.sensitivity import scenario_design
 from dsam_assets.verdict import GateResult
 
 FORMULA: KeyPath = ("model", "formula")
@@ -102,7 +103,7 @@ def _require_scenarios(
 ) -> None:
     """Every alternative formula must make a design; only its fit may fail later."""
     section = formula_slice(config)
-    inputs = SensitivityInputs(frame, section, config.data, priors_slice(config), config.fit, holidays, pooling)
+    inputs = RefitInputs(frame, section, config.data, priors_slice(config), config.fit, holidays, pooling)
     for position, scenario in enumerate(section.transforms.sensitivity.scenarios):
         try:
             scenario_design(inputs, scenario.formula)

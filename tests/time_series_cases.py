@@ -55,8 +55,9 @@ def inputs(
     }
     config = Config.model_validate(raw)
     return TimeSeriesInputs(
-        frame, formula_slice(config), config.data, priors_slice(config), config.fit, config.diagnostics, None, pooling
-    )
+        frame, formula_slice(config), config.data, priors_slice(config), config.fit, None, pooling,
+        diagnostics=config.diagnostics,
+    )  # fmt: skip
 
 
 @dataclass

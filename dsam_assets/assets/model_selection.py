@@ -82,8 +82,8 @@ def tscv(
     from dsam_assets.selection.tscv_tables import tscv_facts
 
     inputs = TimeSeriesInputs(
-        model_frame, config_formula, config_data, config_priors, config_fit, config_diagnostics,
-        from_tables(holiday_features), PoolingMap.from_stored(pooling_map),
+        model_frame, config_formula, config_data, config_priors, config_fit, from_tables(holiday_features),
+        PoolingMap.from_stored(pooling_map), diagnostics=config_diagnostics,
     )  # fmt: skip
     tables = time_series_tables(inputs, context.resources.stan)
     return Published(tables, tscv_facts(tables))

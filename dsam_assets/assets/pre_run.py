@@ -170,9 +170,10 @@ def transform_sensitivity(
     """Fit and parameters at the mode under the formula and its alternatives, where the config asks for them."""
     from dsam_assets.data.holidays import from_tables
     from dsam_assets.data.pooling_map import PoolingMap
-    from dsam_assets.fit.sensitivity import SensitivityInputs, sensitivity_facts, sensitivity_tables
+    from dsam_assets.fit.refits import RefitInputs
+    from dsam_assets.fit.sensitivity import sensitivity_facts, sensitivity_tables
 
-    inputs = SensitivityInputs(
+    inputs = RefitInputs(
         model_frame, config_formula, config_data, config_priors, config_fit, from_tables(holiday_features),
         PoolingMap.from_stored(pooling_map),
     )  # fmt: skip

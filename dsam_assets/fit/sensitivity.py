@@ -8,19 +8,13 @@ response and the other does not, priors do not carry over, and of the boundaries
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dsam_assets.config.schema_data import DataSection
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, PriorsSection
 from dsam_assets.config.slices import FormulaSlice, PriorsSlice
-from dsam_assets.data.holidays import HolidayFeatures
-from dsam_assets.data.pooling_map import PoolingMap
-from dsam_assets.design.additions import model_inputs
-from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import parse_formula
 from dsam_assets.design.matrix import ModelMatrix
@@ -30,6 +24,7 @@ from dsam_assets.errors import DesignError, DsamError, ToolchainError
 from dsam_assets.fit.fitted import fit_metrics
 from dsam_assets.fit.point import PointFit, fit_point, point_settings
 from dsam_assets.fit.predictor import posterior_means, predictor
+from dsam_assets.fit.refits import RefitInputs
 from dsam_assets.fit.runner import StanRunner
 from dsam_assets.scales import observed_to_kpi
 
@@ -39,28 +34,7 @@ UNITLESS = frozenset({0.0, np.inf, -np.inf})
 SUMMARY, PARAMETERS = "transform_sensitivity_summary", "transform_sensitivity_parameters"
 
 
-@dataclass(frozen=True)
-class SensitivityInputs:
-    """What every scenario shares.
-
-    Attributes:
-        frame: the data.
-        formula: the config's formula with its scenarios, `cre` and pooling.
-        data, priors, fit: the config's sections; the fit's method is `optimise`.
-        holidays: generated features, or `None`.
-        pooling: labels of a pooled model, or `None`.
-    """
-
-    frame: pd.DataFrame
-    formula: FormulaSlice
-    data: DataSection
-    priors: PriorsSlice
-    fit: FitSection
-    holidays: HolidayFeatures | None = None
-    pooling: PoolingMap | None = None
-
-
-def sensitivity_tables(inputs: SensitivityInputs, runner: StanRunner) -> dict[str, pd.DataFrame]:
+def sensitivity_tables(inputs: RefitInputs, runner: StanRunner) -> dict[str, pd.DataFrame]:
     """The tables that are stored: whether it was asked for and, if so, the results."""
     section = inputs.formula.transforms.sensitivity
     status = pd.DataFrame({"enabled": [section.enabled], "scenarios": [len(section.scenarios)]})
@@ -77,7 +51,7 @@ def sensitivity_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     return {**facts, "not_fitted": ", ".join(summary.loc[summary["status"] != "ok", "scenario"])}
 
 
-def transform_sensitivity(inputs: SensitivityInputs, runner: StanRunner) -> dict[str, pd.DataFrame]:
+def transform_sensitivity(inputs: RefitInputs, runner: StanRunner) -> dict[str, pd.DataFrame]:
     """Fit the base and every scenario; one that fails is a row with its message.
 
     Returns:
@@ -104,9 +78,7 @@ NO_PARAMETERS = pd.DataFrame(
 ).astype({"estimate": float, "sd": float})
 
 
-def _scenario(
-    inputs: SensitivityInputs, name: str, text: str, runner: StanRunner
-) -> tuple[dict[str, object], pd.DataFrame]:
+def _scenario(inputs: RefitInputs, name: str, text: str, runner: StanRunner) -> tuple[dict[str, object], pd.DataFrame]:
     try:
         design, notes = scenario_design(inputs, text)
         settings = point_settings(inputs.fit.model_copy(update={"optimise": _with_hessian(inputs.fit)}))
@@ -122,7 +94,7 @@ def _with_hessian(fit: FitSection) -> Any:
     return fit.optimise.model_copy(update={"hessian": True})
 
 
-def scenario_design(inputs: SensitivityInputs, text: str) -> tuple[ModelDesign, str]:
+def scenario_design(inputs: RefitInputs, text: str) -> tuple[ModelDesign, str]:
     """The design of one formula with the overrides that carry over, and a sentence about each kind that does not.
 
     Raises:
@@ -162,10 +134,9 @@ def _require_comparable(section: FormulaSlice, text: str) -> None:
         )
 
 
-def _matrix(inputs: SensitivityInputs, text: str) -> ModelMatrix:
+def _matrix(inputs: RefitInputs, text: str) -> ModelMatrix:
     section = inputs.formula.model_copy(update={"formula": text})
-    made = model_inputs(section, inputs.frame, inputs.holidays, date_var=inputs.data.date_var)
-    matrix = matrix_from_slices(made, section, inputs.data, inputs.pooling).matrix
+    _, matrix = inputs.built(section)
     require_usable(model_checks(matrix))
     return matrix
 

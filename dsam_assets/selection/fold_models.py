@@ -21,16 +21,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dsam_assets.config.schema_data import DataSection
 from dsam_assets.config.schema_model import BoundariesSection, PriorsSection
 from dsam_assets.config.slices import FormulaSlice, PriorsSlice
 from dsam_assets.data.cre import cre_means, resolve_cre_group
-from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.pooling_map import PoolingMap
-from dsam_assets.design.additions import ModelInputs, model_inputs
+from dsam_assets.design.additions import ModelInputs
 from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import CONSTANT_TOLERANCE
 from dsam_assets.design.groups import GroupTerm
@@ -39,6 +37,7 @@ from dsam_assets.design.model_design import ModelDesign, model_design
 from dsam_assets.design.scaling import INTERCEPT
 from dsam_assets.design.syntax import names_in
 from dsam_assets.errors import DesignError
+from dsam_assets.fit.refits import RefitInputs
 from dsam_assets.scales import FloatArray
 from dsam_assets.selection.time_folds import Fold
 
@@ -89,16 +88,10 @@ class FoldModel:
     new_groups: tuple[str, ...]
 
 
-def fold_source(
-    formula: FormulaSlice,
-    data: DataSection,
-    frame: pd.DataFrame,
-    holidays: HolidayFeatures | None = None,
-    pooling: PoolingMap | None = None,
-) -> FoldSource:
-    """Evaluate the model once on all rows; raises `DsamError` as `model_inputs` and `build_matrix` do."""
-    inputs = model_inputs(formula, frame, holidays, date_var=data.date_var)
-    return FoldSource(formula, data, inputs, matrix_from_slices(inputs, formula, data, pooling).matrix, pooling)
+def fold_source(inputs: RefitInputs) -> FoldSource:
+    """Evaluate the model once on all rows; raises as `RefitInputs.built`."""
+    made, matrix = inputs.built(inputs.formula)
+    return FoldSource(inputs.formula, inputs.data, made, matrix, inputs.pooling)
 
 
 def fold_model(source: FoldSource, fold: Fold) -> FoldModel:

@@ -9,17 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pandas as pd
 
-from dsam_assets.config.schema_data import DataSection
 from dsam_assets.config.schema_diagnostics import DiagnosticsSection
-from dsam_assets.config.schema_model import FitSection
-from dsam_assets.config.slices import FormulaSlice, PriorsSlice
-from dsam_assets.data.holidays import HolidayFeatures
-from dsam_assets.data.pooling_map import PoolingMap
 from dsam_assets.design.labels import row_labels
 from dsam_assets.diagnostics.gates import sampler_gates
 from dsam_assets.diagnostics.report import convergence_state
@@ -27,6 +22,7 @@ from dsam_assets.diagnostics.thresholds import CONVERGENCE_CHECKS
 from dsam_assets.errors import DsamError, ToolchainError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.model import sample_model
+from dsam_assets.fit.refits import RefitInputs
 from dsam_assets.fit.runner import McmcSettings, StanRunner
 from dsam_assets.fit.sample import mcmc_settings
 from dsam_assets.selection.fold_models import FoldSource, fold_design, fold_model, fold_source
@@ -48,24 +44,14 @@ STATUS, FOLDS, SUMMARY, POINTWISE = "tscv_status", "tscv_folds", "tscv_summary",
 
 
 @dataclass(frozen=True)
-class TimeSeriesInputs:
+class TimeSeriesInputs(RefitInputs):
     """What every fold shares.
 
     Attributes:
-        frame: the data.
-        formula, data, priors, fit, diagnostics: the config's sections.
-        holidays: generated features, or `None`.
-        pooling: labels of a pooled model, or `None`.
+        diagnostics: the config's section.
     """
 
-    frame: pd.DataFrame
-    formula: FormulaSlice
-    data: DataSection
-    priors: PriorsSlice
-    fit: FitSection
-    diagnostics: DiagnosticsSection
-    holidays: HolidayFeatures | None = None
-    pooling: PoolingMap | None = None
+    diagnostics: DiagnosticsSection = field(kw_only=True)
 
 
 def time_series_tables(
@@ -92,7 +78,7 @@ def time_series_tables(
     reason = _inapplicable(inputs)
     if reason:
         return status | {SUMMARY: skipped_table(section, reason)}
-    source = fold_source(inputs.formula, inputs.data, inputs.frame, inputs.holidays, inputs.pooling)
+    source = fold_source(inputs)
     labels = row_labels(inputs.frame, inputs.data.date_var, source.matrix)
     plan = plan_folds(labels["date"], section)
     if not plan.folds:

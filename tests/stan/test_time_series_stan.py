@@ -29,7 +29,7 @@ def test_the_demo_predicts_its_last_year() -> None:
         config.data,
         priors_slice(config),
         config.fit,
-        diagnostics,
+        diagnostics=diagnostics,
     )
     tables = time_series_tables(inputs, CmdStanRunner())
     folds, summary = tables["tscv_folds"], tables["tscv_summary"].iloc[0]

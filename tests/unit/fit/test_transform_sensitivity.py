@@ -11,17 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_stan import FakeRunner
+from small_market import WEEKS
 
 from dsam_assets.config.slices import formula_slice, priors_slice
 from dsam_assets.data.load import load_dataset
 from dsam_assets.errors import DesignError, FitError, ToolchainError
 from dsam_assets.fit.model import fit_model
+from dsam_assets.fit.refits import RefitInputs
 from dsam_assets.fit.runner import OptimiseSettings, StanMode
 from dsam_assets.fit.sensitivity import (
     PARAMETERS,
     STATUS,
     SUMMARY,
-    SensitivityInputs,
     scenario_design,
     sensitivity_tables,
 )
@@ -30,7 +31,7 @@ from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
 
 BASE = "kpi ~ trend + m_tv + m_search"
-Make = Callable[..., SensitivityInputs]
+Make = Callable[..., RefitInputs]
 
 
 @pytest.fixture
@@ -47,12 +48,12 @@ def make(config_path: Path) -> Make:
     added = "transforms: {sensitivity: {enabled: true, scenarios: [%s]}}\n"
     original = config_path.read_text()
 
-    def inputs(**scenarios: str) -> SensitivityInputs:
+    def inputs(**scenarios: str) -> RefitInputs:
         rows = ", ".join(f'{{name: {name}, formula: "{text}"}}' for name, text in scenarios.items())
         config_path.write_text(original + (added % rows if scenarios else ""))
         config = load_checked(config_path).config
         frame = load_dataset(config.data).frame
-        return SensitivityInputs(frame, formula_slice(config), config.data, priors_slice(config), config.fit)
+        return RefitInputs(frame, formula_slice(config), config.data, priors_slice(config), config.fit)
 
     return inputs
 
@@ -98,14 +99,14 @@ def test_the_fit_of_a_scenario_is_that_of_its_estimates(make: Make, logged: bool
     response = np.log(frame["kpi"]) if logged else frame["kpi"]
     error = response - mean
     assert found["status"] == "ok"
-    assert (found["response_scale"], found["rows"], found["terms"]) == ("log" if logged else "identity", 60, 3)
+    assert (found["response_scale"], found["rows"], found["terms"]) == ("log" if logged else "identity", WEEKS, 3)
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
     assert found["r2"] == pytest.approx(1 - np.sum(error**2) / np.sum((response - response.mean()) ** 2))
     assert found["smape"] == pytest.approx(np.mean(2 * abs(error) / (abs(response) + abs(mean))))
     kpi_error = frame["kpi"] - (np.exp(mean) if logged else mean)
     assert found["rmse_kpi"] == pytest.approx(np.sqrt(np.mean(kpi_error**2)))
     # Least squares nearly: the priors are wide. The trend's, in KPI units, is the narrowest, and not there under log.
-    columns = np.column_stack([np.ones(60), frame["trend"], np.sqrt(frame["spend_tv"])])
+    columns = np.column_stack([np.ones(WEEKS), frame["trend"], np.sqrt(frame["spend_tv"])])
     expected = np.linalg.lstsq(columns, response, rcond=None)[0]
     np.testing.assert_allclose(at.to_numpy()[:3], expected, rtol=0.005 if logged else 0.1)
 

@@ -21,7 +21,7 @@ CRE = {"enabled": True, "vars": ["tv"]}
 
 
 def cut(case: TimeSeriesInputs) -> list[tuple[Fold, FoldModel]]:
-    source = fold_source(case.formula, case.data, case.frame, case.holidays, case.pooling)
+    source = fold_source(case)
     dates = row_labels(case.frame, "date", source.matrix)["date"]
     folds = plan_folds(dates, case.diagnostics.time_series_selection).folds
     return [(fold, fold_model(source, fold)) for fold in folds]
