@@ -60,7 +60,8 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     "prior_predictive_plausibility": Meaning(
         "Do the priors expect responses of the right size?",
-        "Share of responses drawn from the priors alone that lie within two standard deviations of the observed range.",
+        "Share of responses drawn from the priors alone that lie within two standard deviations of the observed range. "
+        "The usual limit of 50 % holds under strict alone: the default priors stay below it on ordinary markets.",
     ),
     "prior_predictive_coverage": Meaning(
         "Do the priors allow what happened?",
