@@ -139,12 +139,13 @@ def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) 
 
 def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) -> None:
     """The budget problem must be well posed; its coefficients do not matter for that."""
+    from dsam_assets.allocation.feasibility import MIN_DRAWS
     from dsam_assets.allocation.from_config import problem_from_config
 
     problem_from_config(
         config.allocation,
         terms=matrix.terms,
-        coefficients=np.ones((1, len(matrix.terms))),
+        coefficients=np.ones((1 if config.fit.method == "optimise" else MIN_DRAWS, len(matrix.terms))),
         frame=frame.iloc[matrix.rows],
         response_scale=matrix.response_scale,
         kpi_type=config.model.kpi_type,

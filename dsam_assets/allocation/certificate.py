@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.allocation.budget import split_like
+from dsam_assets.allocation.exchange import moves
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Problem
 from dsam_assets.allocation.solve import Solution
@@ -18,8 +19,12 @@ Flags = NDArray[np.bool_]
 
 # A spend this close to a bound, as a share of the budget, counts as at the bound.
 BOUND_TOLERANCE = 1e-9
-# Two starts agree when their scores differ by less than this share.
+# Two starts agree when their scores differ by less than this share; of the climbs on a quantile only the best are
+# followed to the last kink.
 AGREEMENT_TOLERANCE = 1e-6
+AGREEMENT_WITH_KINKS = 1e-2
+# At a kink marginals say little: the plan is compared with moves of this share of what two channels can exchange.
+KINK_MOVE = 1e-3
 # Spend above the largest observed one by more than this share is extrapolated.
 EXTRAPOLATION_TOLERANCE = 1e-9
 
@@ -30,15 +35,16 @@ class Certificate:
 
     Attributes:
         method: how the plan was found.
-        concave: whether the score is a sum of concave functions; then a KKT gap of zero proves the global optimum.
+        concave: whether score and responses are concave; then a KKT gap of zero proves the global optimum.
         budget_residual: |Σ spend − budget| / budget.
         bound_residual: largest violation of a bound / budget.
         marginals: ∂score/∂spend_c at the plan, shape (C,), objective units per unit of spend.
         shadow_price: what another unit of budget would add to the score.
-        kkt_gap: gain per unit of the best small reallocation that the bounds allow; 0 when marginals are equalised.
+        kkt_gap: gain per unit of the best small reallocation between two channels that the bounds allow; 0 when
+            marginals are equalised.
         kkt_gap_share: kkt_gap relative to the largest finite marginal.
-        optimality_gap: how far the score can at most be below the global optimum; None when not separable.
-        optimality_gap_share: optimality_gap / |score|; None when not separable.
+        optimality_gap: how far the score can at most be below the global optimum; None when no bound is known.
+        optimality_gap_share: optimality_gap / |score|; None when no bound is known.
         start_agreement: share of the starts that reached the best score; None when there was no search.
         candidate_best: best score of the random audit.
         candidate_regret: score − candidate_best, objective units.
@@ -83,6 +89,9 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     at_lower, at_upper = spend <= problem.lower + slack, spend >= problem.upper - slack
     marginals = objective.gradient(spend)
     price, gap = _equalisation(marginals, at_lower, at_upper)
+    if _at_kink(objective, spend):
+        gap = _best_exchange(objective, spend)
+    size = objective.magnitude(spend)
     finite = np.abs(marginals[np.isfinite(marginals)])
     split = split_like(problem.reference, problem.lower, problem.reach, problem.total)
     best_candidate = float(solution.candidate_scores.max())
@@ -98,11 +107,11 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
         kkt_gap=gap,
         kkt_gap_share=_share(gap, float(finite.max(initial=0.0))),
         optimality_gap=optimality_gap,
-        optimality_gap_share=None if optimality_gap is None else _share(optimality_gap, solution.score),
-        start_agreement=_agreement(solution),
+        optimality_gap_share=None if optimality_gap is None else _share(optimality_gap, size),
+        start_agreement=_agreement(solution, size, objective.risk.smooth),
         candidate_best=best_candidate,
         candidate_regret=solution.score - best_candidate,
-        candidate_regret_share=_share(solution.score - best_candidate, solution.score),
+        candidate_regret_share=_share(solution.score - best_candidate, size),
         at_lower=tuple(bool(flag) for flag in at_lower),
         at_upper=tuple(bool(flag) for flag in at_upper),
         extrapolated=_extrapolated(problem, spend),
@@ -137,10 +146,26 @@ def _equalisation(marginals: FloatArray, at_lower: Flags, at_upper: Flags) -> tu
     return 0.5 * (highest + lowest), max(0.0, highest - lowest)
 
 
-def _agreement(solution: Solution) -> float | None:
+def _at_kink(objective: Objective, spend: FloatArray) -> bool:
+    """Whether the score has no gradient here: a quantile anywhere, a spread of draws where they are all equal."""
+    risk = objective.risk
+    return not risk.linear and (not risk.smooth or float(np.ptp(objective.outcome(spend).objective)) == 0.0)
+
+
+def _best_exchange(objective: Objective, spend: FloatArray) -> float:
+    """Gain per unit of the best small move of spend from one channel to another, ≥ 0."""
+    plans = moves(objective, spend, np.array([KINK_MOVE]))
+    if not len(plans):
+        return 0.0
+    moved = 0.5 * np.abs(plans - spend).sum(axis=1)
+    gains = (objective.scores(plans) - objective.score(spend)) / moved
+    return max(0.0, float(gains.max()))
+
+
+def _agreement(solution: Solution, size: float, smooth: bool) -> float | None:
     if not solution.climbs:
         return None
-    close = AGREEMENT_TOLERANCE * abs(solution.score)
+    close = (AGREEMENT_TOLERANCE if smooth else AGREEMENT_WITH_KINKS) * size
     return float(np.mean([solution.score - climb.score <= close for climb in solution.climbs]))
 
 

@@ -22,7 +22,7 @@ def channel_response(problem: Problem, channel: int, spends: FloatArray) -> Floa
     if problem.response_scale == "identity":
         return link
     at_reference = beta * response.value(np.array([problem.reference[channel]]))
-    return Objective(problem).level * (np.exp(link - at_reference) - np.exp(-at_reference))
+    return Objective(problem).channel_levels[channel] * (np.exp(link - at_reference) - np.exp(-at_reference))
 
 
 def marginal_draws(problem: Problem, channel: int, spends: FloatArray) -> FloatArray:
@@ -34,7 +34,8 @@ def marginal_draws(problem: Problem, channel: int, spends: FloatArray) -> FloatA
     weight = np.broadcast_to(beta, (len(beta), len(spends)))
     if problem.response_scale == "log":
         at_reference = response.value(np.array([problem.reference[channel]]))
-        weight = Objective(problem).level * beta * np.exp(beta * (response.value(spends) - at_reference))
+        level = Objective(problem).channel_levels[channel]
+        weight = level * beta * np.exp(beta * (response.value(spends) - at_reference))
     # A worthless response stays worthless where its slope is infinite.
     slope = np.broadcast_to(response.derivative(spends), weight.shape)
     return np.multiply(weight, slope, out=np.zeros(weight.shape), where=weight != 0.0)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Sums of bounds are compared with the budget up to this share of it, so that 0.1 + 0.2 meets 0.3.
 SUM_TOLERANCE = 1e-12
 
+# The fewest draws that have a spread.
+MIN_DRAWS = 2
+
 # The scenario decides which plans are feasible; `max_response`: those that spend exactly the budget.
 SCENARIOS: Mapping[str, str] = {"max_response": "spend exactly budget.total"}
 
@@ -61,6 +64,14 @@ def _check_draws(problem: Problem) -> None:
             got=f"shape {draws.shape}",
             wanted=f"shape (draws ≥ 1, {len(problem.channels)})",
             fix="Pass one column of draws per channel.",
+        )
+    if problem.risk != "mean" and len(draws) < MIN_DRAWS:
+        raise AllocationError(
+            "A point estimate has no spread of draws that a risk measure could weigh.",
+            where="allocation.objective.risk.type",
+            got=f"{problem.risk} with {len(draws)} draw",
+            wanted=f"mean, or at least {MIN_DRAWS} draws",
+            fix="Use risk type mean, or fit with fit.method: mcmc and allocation.posterior.draws of a few hundred.",
         )
     bad = ~np.isfinite(draws)
     if bad.any():
@@ -112,8 +123,9 @@ def _check_channels(problem: Problem) -> None:
 
 
 def _check_choices(problem: Problem) -> None:
-    from dsam_assets.allocation.objective import RISKS, TARGETS
+    from dsam_assets.allocation.objective import TARGETS
     from dsam_assets.allocation.problem import no_such_choice
+    from dsam_assets.allocation.risk import RISKS
 
     for what, where, got, known in (
         ("scenario", "allocation.scenario", problem.scenario, SCENARIOS),
@@ -122,6 +134,22 @@ def _check_choices(problem: Problem) -> None:
     ):
         if got not in known:
             raise no_such_choice(what, where, got, list(known))
+    if not (np.isfinite(problem.risk_lambda) and problem.risk_lambda >= 0.0):
+        raise AllocationError(
+            "The weight of the standard deviation is not a number ≥ 0.",
+            where="allocation.objective.risk.lambda",
+            got=problem.risk_lambda,
+            wanted="a finite number ≥ 0",
+            fix="Set lambda to 1 for a cautious plan, or use risk type mean.",
+        )
+    if not 0.0 < problem.risk_quantile < 1.0:
+        raise AllocationError(
+            "The level of the quantile is not between 0 and 1.",
+            where="allocation.objective.risk.quantile",
+            got=problem.risk_quantile,
+            wanted="a number > 0 and < 1",
+            fix="Set quantile to 0.1 for a plan that does well in 9 draws of 10.",
+        )
 
 
 def _check_money(problem: Problem) -> None:

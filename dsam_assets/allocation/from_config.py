@@ -60,6 +60,8 @@ def problem_from_config(
         scenario=section.scenario,
         target=goal.target,
         risk=goal.risk.type,
+        risk_lambda=goal.risk.lambda_,
+        risk_quantile=goal.risk.quantile,
         value_per_kpi=goal.value_per_kpi,
         kpi_baseline=goal.kpi_baseline,
         allow_relative_log_uplift=goal.allow_relative_log_uplift,

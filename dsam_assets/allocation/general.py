@@ -1,9 +1,10 @@
 """Local search from many starts, for objectives that water-filling cannot solve in one go.
 
-Each start is climbed by SLSQP with the analytic gradient and then polished by repeated water-filling on the objective's
-linearisation in the responses. For a log response and the mean, exp is convex, so the linearisation lies below the
-objective and touches it: every polishing step is an ascent (minorise–maximise; Hunter & Lange 2004), and its fixed
-points satisfy the KKT conditions to rounding error.
+Each start is climbed by SLSQP with the analytic gradient and then polished: by repeated water-filling on the objective's
+linearisation in the responses, and by Newton steps. For a log response and the mean, exp is convex, so the
+linearisation lies below the objective and touches it: every water-filling is an ascent (minorise–maximise; Hunter &
+Lange 2004), and its fixed points satisfy the KKT conditions to rounding error. A penalty on the spread of the draws
+bends the other way: there water-filling soon stops rising and the Newton steps do the rest.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dsam_assets.allocation.budget import nearest_feasible
+from dsam_assets.allocation.newton import newton_polish
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.water_filling import water_fill
 from dsam_assets.scales import FloatArray
@@ -53,7 +55,7 @@ def climb_all(objective: Objective, starts: Mapping[str, FloatArray], unit: floa
     With many channels every start is polished, and SLSQP climbs on from the best few only.
     """
     if len(objective.problem.channels) <= _WIDE:
-        return tuple(_climb(objective, name, start, unit) for name, start in starts.items())
+        return tuple(climb_from(objective, name, start, unit) for name, start in starts.items())
     polished = [_polished(objective, name, start) for name, start in starts.items()]
     ranking = sorted(range(len(polished)), key=lambda i: -polished[i].score)
     return tuple(
@@ -67,16 +69,18 @@ def _polished(objective: Objective, name: str, start: FloatArray) -> Climb:
 
 
 def _climb_on(objective: Objective, climb: Climb, unit: float) -> Climb:
-    further = _climb(objective, climb.name, climb.spend, unit)
+    further = climb_from(objective, climb.name, climb.spend, unit)
     return replace(further, start_score=climb.start_score, iterations=climb.iterations + further.iterations)
 
 
-def _climb(objective: Objective, name: str, start: FloatArray, unit: float) -> Climb:
+def climb_from(objective: Objective, name: str, start: FloatArray, unit: float) -> Climb:
+    """SLSQP and polishing from one start."""
     start_score = objective.score(start)
     reached, steps = _slsqp(objective, start, unit)
     first = reached if objective.score(reached) > start_score else start
-    spend, score, polishing = polish(objective, first)
-    return Climb(name, start_score, spend, score, steps + polishing)
+    spend, _, polishing = polish(objective, first)
+    spend, score, newton = newton_polish(objective, spend)
+    return Climb(name, start_score, spend, score, steps + polishing + newton)
 
 
 def _slsqp(objective: Objective, start: FloatArray, unit: float) -> tuple[FloatArray, int]:

@@ -6,7 +6,8 @@ of the spend column is), in the units of each channel's spend column; money is s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -33,6 +34,8 @@ class Channel:
         reference: spend per period that the plan is compared with.
         observed_max: largest spend in the modelled rows; NaN when the spend column is not in the data.
         currency_rate: money per unit of the spend column.
+        unit: panel unit whose rows the spend reaches; empty when the decision is not one of several units'.
+        held: why the spend is kept at its reference; empty when it is free.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Channel:
     reference: float
     observed_max: float = float("nan")
     currency_rate: float = 1.0
+    unit: str = ""
+    held: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +57,19 @@ class Problem:
     Attributes:
         channels: C channels.
         coefficients: posterior draws of the channels' coefficients on the original scale, shape (S, C).
-        total: the budget per period; every plan sums to it.
+        total: the budget per period; every plan sums to it. For `target_efficiency` the most that may be spent, inf for
+            as much as the maxima allow.
         response_scale: `identity`, or `log` when the model's response is log(KPI).
         scenario: what is fixed and what is sought; a key of `SCENARIOS`.
         target: `kpi_uplift` or `profit`.
-        risk: how draws of the objective become one score; a key of `objective.RISKS`.
+        risk: how draws of the objective become one score; a key of `risk.RISKS`.
+        risk_lambda: weight of the standard deviation in `mean_minus_sd`.
+        risk_quantile: level of `quantile`.
+        target_value: for `target_efficiency`, the least ROI or the largest cost per KPI unit.
         value_per_kpi: money per KPI unit; needed for profit.
-        kpi_baseline: KPI per period at the reference spend; turns a log model's relative change into KPI units.
+        kpi_baseline: KPI per period at the reference spend, over all panel units; turns a log model's relative change
+            into KPI units.
+        unit_shares: each panel unit's share of that KPI; empty for one unit, or for equal shares.
         allow_relative_log_uplift: accept relative changes when a log model has no baseline.
         currency_scale: money per unit of `currency_rate × spend`.
         kpi_type: revenue is judged by ROI, subscriptions by cost per KPI unit.
@@ -76,8 +87,12 @@ class Problem:
     scenario: str = "max_response"
     target: str = "kpi_uplift"
     risk: str = "mean"
+    risk_lambda: float = 0.0
+    risk_quantile: float = 0.1
+    target_value: float | None = None
     value_per_kpi: float | None = None
     kpi_baseline: float | None = None
+    unit_shares: Mapping[str, float] = field(default_factory=dict)
     allow_relative_log_uplift: bool = False
     currency_scale: float = 1.0
     kpi_type: KpiType = "revenue"
@@ -126,6 +141,23 @@ class Problem:
     def money_rates(self) -> FloatArray:
         """Money per unit of spend: currency rate × currency scale, shape (C,)."""
         return self.currency_scale * np.array([channel.currency_rate for channel in self.channels], dtype=np.float64)
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """Panel units that the channels belong to, in order of appearance; one unnamed unit without a panel."""
+        return tuple(dict.fromkeys(channel.unit for channel in self.channels))
+
+    @cached_property
+    def unit_positions(self) -> tuple[NDArray[np.intp], ...]:
+        """Positions of each panel unit's channels."""
+        labels = np.array([channel.unit for channel in self.channels])
+        return tuple(np.flatnonzero(labels == unit) for unit in self.units)
+
+    @cached_property
+    def unit_weights(self) -> FloatArray:
+        """Each panel unit's share of the KPI, shape (U,)."""
+        equal = 1.0 / len(self.units)
+        return np.array([self.unit_shares.get(unit, equal) for unit in self.units])
 
     @property
     def relative(self) -> bool:

@@ -10,10 +10,11 @@ import numpy as np
 
 from dsam_assets.allocation.budget import split_like
 from dsam_assets.allocation.candidates import random_candidates
-from dsam_assets.allocation.general import Climb, climb_all
+from dsam_assets.allocation.general import Climb
 from dsam_assets.allocation.grid import grid_plan
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Problem
+from dsam_assets.allocation.search import search
 from dsam_assets.allocation.water_filling import water_fill
 from dsam_assets.scales import FloatArray
 
@@ -33,8 +34,9 @@ class Solution:
         spend: the plan, shape (C,).
         score: its score.
         method: `water_filling` (exact), `multistart_slsqp`, or `reference` when nothing beats a feasible reference.
-        concave: whether the score is a sum of concave functions, so that a KKT point is the global optimum.
-        bound: an upper bound on any feasible plan's score; None when the score is not separable.
+        concave: whether the responses are concave where the plan's score is concave in them, so that the bound is
+            reached and a KKT point is the global optimum.
+        bound: an upper bound on any feasible plan's score; None when the score is not concave in the responses.
         climbs: the starts of the general search; empty for water-filling.
         candidate_scores: scores of the random audit, shape (n_candidates,).
     """
@@ -67,17 +69,16 @@ def _solve(problem: Problem) -> Solution:
     # For a score that is not separable, the linearisation at the reference still gives good starts.
     separable = objective.separable_form()
     filled = water_fill(separable)
-    bound = filled.bound - separable.value(problem.reference) if objective.separable else None
-    concave = objective.separable and separable.concave
     climbs: tuple[Climb, ...] = ()
     plans: dict[Method, FloatArray] = {"water_filling": filled.spend}
-    if not concave:
+    if not (objective.separable and separable.concave):
         starts = {"water_filling": filled.spend, "grid": grid_plan(separable), **_starts(problem, candidates, scores)}
-        climbs = climb_all(objective, starts, _unit(scores))
+        climbs = search(objective, starts, _unit(scores), candidates)
         plans = {"multistart_slsqp": max(climbs, key=lambda climb: climb.score).spend}
     if problem.reference_feasible:
         plans = {"reference": split_like(problem.reference, problem.lower, problem.reach, problem.total), **plans}
     method = max(plans, key=lambda name: objective.score(plans[name]))
+    bound, concave = objective.bound(plans[method]) or (None, False)
     return Solution(plans[method], objective.score(plans[method]), method, concave, bound, climbs, scores)
 
 
