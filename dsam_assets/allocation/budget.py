@@ -71,6 +71,27 @@ def nearest_feasible(plan: FloatArray, lower: FloatArray, upper: FloatArray, tot
     return fill_to_budget(plan, np.ones_like(plan), lower, upper, total)
 
 
+def back_on_budget(plans: FloatArray, lower: FloatArray, upper: FloatArray, total: float) -> FloatArray:
+    """Plans (N, C) clipped to their bounds, then moved in proportion to the room that is left, so that each spends the
+    budget."""
+    plans = np.clip(plans, lower, upper)
+    rest = total - plans.sum(axis=1, keepdims=True)
+    room = np.where(rest > 0.0, upper - plans, plans - lower)
+    whole = room.sum(axis=1, keepdims=True)
+    share = np.divide(rest, whole, out=np.zeros_like(rest), where=whole > 0.0)
+    return settle_rows(np.clip(plans + share * room, lower, upper), lower, upper, total)
+
+
+def settle_rows(plans: FloatArray, lower: FloatArray, upper: FloatArray, total: float) -> FloatArray:
+    """Give each row's rounding error to its channel with the most room; changes `plans`."""
+    rest = total - plans.sum(axis=1)
+    room = np.where(rest[:, None] > 0.0, upper - plans, plans - lower)
+    place = np.argmax(room, axis=1)
+    rows = np.arange(len(plans))
+    plans[rows, place] = np.clip(plans[rows, place] + rest, lower[place], upper[place])
+    return plans
+
+
 def split_like(reference: FloatArray, lower: FloatArray, upper: FloatArray, total: float) -> FloatArray:
     """The plan with the reference's proportions as far as the bounds allow; an equal split without a reference."""
     return fill_to_budget(np.zeros_like(reference), np.maximum(reference, 0.0), lower, upper, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dsam_assets.allocation.budget import settle_rows
 from dsam_assets.allocation.problem import Problem
 from dsam_assets.scales import FloatArray
 
@@ -25,14 +26,5 @@ def random_candidates(problem: Problem, count: int, rng: np.random.Generator) ->
             break
         share = np.divide(open_weights, among, out=np.zeros_like(open_weights), where=among > 0.0)
         plans = np.minimum(plans + np.maximum(rest, 0.0) * share, upper)
-    return _settle_rows(plans, lower, upper, problem.total)
+    return settle_rows(plans, lower, upper, problem.total)
 
-
-def _settle_rows(plans: FloatArray, lower: FloatArray, upper: FloatArray, total: float) -> FloatArray:
-    """Give each row's rounding error to its channel with the most room."""
-    rest = total - plans.sum(axis=1)
-    room = np.where(rest[:, None] > 0.0, upper - plans, plans - lower)
-    place = np.argmax(room, axis=1)
-    rows = np.arange(len(plans))
-    plans[rows, place] = np.clip(plans[rows, place] + rest, lower[place], upper[place])
-    return plans

@@ -82,9 +82,15 @@ class Certificate:
     gain_over_split: float
 
 
-def certify(problem: Problem, solution: Solution) -> Certificate:
-    """Compute the evidence for a solution of the problem."""
-    spend, objective = solution.spend, Objective(problem)
+def certify(problem: Problem, solution: Solution, judged: Problem | None = None) -> Certificate:
+    """Compute the evidence for a solution.
+
+    Args:
+        problem: what the plan is compared with its rivals by.
+        solution: the plan.
+        judged: the problem that it solves, where that is another one.
+    """
+    spend, objective, comparison = solution.spend, Objective(judged or problem), Objective(problem)
     slack = BOUND_TOLERANCE * problem.total
     at_lower, at_upper = spend <= problem.lower + slack, spend >= problem.upper - slack
     marginals = objective.gradient(spend)
@@ -116,9 +122,9 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
         at_upper=tuple(bool(flag) for flag in at_upper),
         extrapolated=_extrapolated(problem, spend),
         has_probabilities=has_spread(len(problem.coefficients)),
-        probability_beats_reference=_win_rate(objective, spend, problem.reference),
-        probability_beats_split=_win_rate(objective, spend, split),
-        gain_over_split=solution.score - objective.score(split),
+        probability_beats_reference=_win_rate(comparison, spend, problem.reference),
+        probability_beats_split=_win_rate(comparison, spend, split),
+        gain_over_split=comparison.score(spend) - comparison.score(split),
     )
 
 

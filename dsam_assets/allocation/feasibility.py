@@ -18,8 +18,11 @@ SUM_TOLERANCE = 1e-12
 # The fewest draws that have a spread.
 MIN_DRAWS = 2
 
-# The scenario decides which plans are feasible; `max_response`: those that spend exactly the budget.
-SCENARIOS: Mapping[str, str] = {"max_response": "spend exactly budget.total"}
+# The scenario decides which plans are feasible.
+SCENARIOS: Mapping[str, str] = {
+    "max_response": "spend exactly budget.total",
+    "target_efficiency": "spend as much as the target efficiency and budget.total allow",
+}
 
 
 def check_problem(problem: Problem) -> None:
@@ -31,6 +34,7 @@ def check_problem(problem: Problem) -> None:
     _check_choices(problem)
     _check_money(problem)
     _check_log(problem)
+    _check_target(problem)
     _check_sums(problem)
 
 
@@ -178,8 +182,10 @@ def _check_money(problem: Problem) -> None:
 def _check_log(problem: Problem) -> None:
     if not problem.relative:
         return
-    if problem.target == "profit" or not problem.allow_relative_log_uplift:
+    efficiency = problem.scenario == "target_efficiency"
+    if problem.target == "profit" or efficiency or not problem.allow_relative_log_uplift:
         needs = "profit needs KPI units" if problem.target == "profit" else "KPI units"
+        needs = "an efficiency needs KPI units" if efficiency else needs
         raise AllocationError(
             "A model of log(KPI) gives relative changes; without a baseline they have no KPI units.",
             where="allocation.objective.kpi_baseline",
@@ -188,8 +194,31 @@ def _check_log(problem: Problem) -> None:
         )
 
 
+def _check_target(problem: Problem) -> None:
+    value = problem.target_value
+    if problem.scenario != "target_efficiency" or (value is not None and np.isfinite(value) and value > 0.0):
+        return
+    raise AllocationError(
+        "A target efficiency is missing.",
+        where="allocation.target_value",
+        got=value,
+        wanted="a number > 0: the least ROI, or for kpi_type subscriptions the largest cost per KPI unit",
+        fix="Set allocation.target_value, or use scenario: max_response.",
+    )
+
+
 def _check_total(problem: Problem) -> None:
     total = problem.total
+    if problem.scenario == "target_efficiency" and total == np.inf:
+        if not np.isfinite(problem.upper.sum()) or problem.upper.sum() <= 0.0:
+            raise AllocationError(
+                "Nothing limits the spend of a target_efficiency plan, or its limits allow none.",
+                where="allocation.channels[].bounds.max",
+                got=f"maxima sum to {float(problem.upper.sum()):g}",
+                wanted="finite maxima, one of them > 0, or a budget.total",
+                fix="Write the largest spend that each channel could take.",
+            )
+        return
     if not (np.isfinite(total) and total > 0.0):
         raise AllocationError(
             "The budget is not a positive number.",
@@ -212,7 +241,7 @@ def _check_sums(problem: Problem) -> None:
             wanted="sum of minima ≤ budget.total",
             fix="Raise budget.total or lower some minima.",
         )
-    if most < total - slack:
+    if problem.scenario == "max_response" and most < total - slack:
         raise AllocationError(
             "The channels' maximum spends cannot take the whole budget.",
             where="allocation.channels[].bounds.max",

@@ -60,6 +60,7 @@ def problem_from_config(
         scenario=section.scenario,
         target=goal.target,
         risk=goal.risk.type,
+        target_value=section.target_value,
         risk_lambda=goal.risk.lambda_,
         risk_quantile=goal.risk.quantile,
         value_per_kpi=goal.value_per_kpi,
@@ -73,6 +74,8 @@ def problem_from_config(
 
 
 def _budget(section: Any) -> float:
+    if section.budget.total is None and section.scenario == "target_efficiency":
+        return float("inf")
     if section.budget.total is None:
         raise AllocationError(
             "The budget is missing.",

@@ -24,7 +24,7 @@ from dsam_assets.scales import FloatArray
 _SLSQP_STEPS = 200
 _POLISH_STEPS = 100
 # SLSQP's work per step grows with the cube of the channels, polishing's in proportion to them.
-_WIDE = 25
+WIDE = 25
 _WIDE_CLIMBS = 2
 # SLSQP must not start where a hill with n < 1 has an infinite slope; polishing moves on from there exactly.
 _INSIDE = 1e-9
@@ -54,7 +54,7 @@ def climb_all(objective: Objective, starts: Mapping[str, FloatArray], unit: floa
 
     With many channels every start is polished, and SLSQP climbs on from the best few only.
     """
-    if len(objective.problem.channels) <= _WIDE:
+    if len(objective.problem.channels) <= WIDE:
         return tuple(climb_from(objective, name, start, unit) for name, start in starts.items())
     polished = [_polished(objective, name, start) for name, start in starts.items()]
     ranking = sorted(range(len(polished)), key=lambda i: -polished[i].score)

@@ -25,6 +25,21 @@ def grid_plan(problem: Separable, steps: int = GRID_STEPS) -> FloatArray:
     step = (problem.total - float(problem.lower.sum())) / steps
     if step <= 0.0:
         return settle(problem.lower, problem.lower, problem.upper, problem.total)
+    _, choices = _programme(problem, step, steps)
+    plan = problem.lower + step * _trace(choices, steps)
+    return _spend_all(problem, np.minimum(plan, problem.upper))
+
+
+def grid_values(problem: Separable, steps: int = GRID_STEPS) -> tuple[FloatArray, FloatArray]:
+    """Totals from the sum of the minima to the budget, and the value of the best plan of each, shape (steps + 1,)."""
+    least = float(problem.lower.sum())
+    step = (problem.total - least) / steps
+    value = np.full(steps + 1, problem.value(problem.lower))
+    return least + step * np.arange(steps + 1), value if step <= 0.0 else _programme(problem, step, steps)[0]
+
+
+def _programme(problem: Separable, step: float, steps: int) -> tuple[FloatArray, list[Steps]]:
+    """The best value of every number of steps spent, and each channel's steps in it."""
     gains = problem.values(np.minimum(problem.lower + step * np.arange(steps + 1)[:, None], problem.upper))
     caps = np.minimum(np.ceil((problem.upper - problem.lower) / step - 1e-9), steps).astype(int)
     value, choices = np.zeros(steps + 1), []
@@ -32,8 +47,7 @@ def grid_plan(problem: Separable, steps: int = GRID_STEPS) -> FloatArray:
     for channel, cap in enumerate(caps):
         value, chosen = _add_channel(value, gains[: cap + 1, channel])
         choices.append(chosen)
-    plan = problem.lower + step * _trace(choices, steps)
-    return _spend_all(problem, np.minimum(plan, problem.upper))
+    return value, choices
 
 
 def _add_channel(value: FloatArray, gain: FloatArray) -> tuple[FloatArray, Steps]:

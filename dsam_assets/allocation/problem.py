@@ -128,6 +128,11 @@ class Problem:
         return np.minimum(self.upper, np.maximum(self.total - (self.lower.sum() - self.lower), self.lower))
 
     @cached_property
+    def most(self) -> float:
+        """The most that a plan can spend: the budget, or what the channels' maxima take."""
+        return min(self.total, float(self.upper.sum()))
+
+    @cached_property
     def reference(self) -> FloatArray:
         """Reference spend per channel, shape (C,)."""
         return np.array([channel.reference for channel in self.channels], dtype=np.float64)
@@ -170,7 +175,14 @@ class Problem:
 
     @property
     def objective_unit(self) -> str:
-        return "currency" if self.target == "profit" else self.response_unit
+        in_money = self.target == "profit"
+        if self.target == "efficiency_margin":
+            in_money = self.value_per_kpi is not None and self.kpi_type == "revenue"
+        return "currency" if in_money else self.response_unit
+
+    def at_budget(self, total: float) -> Problem:
+        """The question which plan that spends exactly this total is best."""
+        return replace(self, scenario="max_response", total=total)
 
     @property
     def reference_feasible(self) -> bool:

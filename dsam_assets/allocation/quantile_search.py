@@ -10,56 +10,66 @@ from __future__ import annotations
 
 import numpy as np
 
-from dsam_assets.allocation.budget import nearest_feasible
+from dsam_assets.allocation.budget import back_on_budget, nearest_feasible
 from dsam_assets.allocation.exchange import exchange
+from dsam_assets.allocation.general import WIDE
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.scales import FloatArray
 
-_STEPS = 80
 _WIDEST, _NARROWEST = 0.1, 1e-7
-_ROUNDS = 4
+# Linear programmes per ascent, for few channels and for many: their cost grows with the square of the channels.
+_FEW, _MANY = 80, 25
+# A generation of the evolution, and the widths of its steps as shares of the budget: from, to, and by what factor they
+# grow with success and shrink with failure.
+_OFFSPRING = 100
+_FROM, _TO, _GROW, _SHRINK = 0.1, 1e-4, 1.1, 0.8
+_GENERATIONS = 100
+# Draws above the quantile that a programme watches: so many, and so many per channel. A step is taken only if it raises
+# the quantile of all draws.
+_WATCHED, _WATCHED_PER_CHANNEL = 60, 1
 # Mixtures of the plan with random feasible plans, from far to near.
 _MIXTURES = (0.3, 0.1, 0.03, 0.01)
 _INSIDE = 1e-9
 
 
-def climb_kinks(objective: Objective, start: FloatArray, crowd: FloatArray) -> tuple[FloatArray, float, int]:
-    """A plan whose quantile neither a linear programme, nor a move between two channels, nor a mixture raises.
+def climb_kinks(objective: Objective, start: FloatArray) -> tuple[FloatArray, float, int]:
+    """A plan near the start whose quantile neither a move between two channels nor a linear programme raises."""
+    most = _FEW if len(start) <= WIDE else _MANY
+    spend, _ = exchange(objective, start)
+    return ascend(objective, spend, most)
 
-    Args:
-        objective: with a quantile as its risk.
-        start: a feasible plan, shape (C,).
-        crowd: feasible plans to mix it with, shape (N, C).
-    """
-    spend, score, steps = ascend(objective, start)
-    for _ in range(_ROUNDS):
-        moved, reached = exchange(objective, _mixed(objective, spend, score, crowd))
-        if not reached > score:
+
+def evolve(objective: Objective, start: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The best plan after generations of random steps, ever shorter unless they succeed."""
+    problem = objective.problem
+    spend, score, width = start, objective.score(start), _FROM
+    for _ in range(_GENERATIONS):
+        if width < _TO:
             break
-        spend, score, more = ascend(objective, moved)
-        steps += more
-    return spend, score, steps
+        step = rng.standard_normal((_OFFSPRING, len(start))) * (rng.random((_OFFSPRING, len(start))) < 0.5)
+        step *= width * problem.total / np.sqrt(len(start))
+        plans = back_on_budget(spend + step, problem.lower, problem.reach, problem.total)
+        scores = objective.scores(plans)
+        best = int(np.argmax(scores))
+        if scores[best] > score:
+            spend, score, width = plans[best], float(scores[best]), width * _GROW
+        else:
+            width *= _SHRINK
+    return spend
 
 
-def _mixed(objective: Objective, spend: FloatArray, score: float, crowd: FloatArray) -> FloatArray:
-    """The best mixture of the plan with one of the crowd, or the plan itself."""
-    plans = np.concatenate([(1.0 - share) * spend + share * crowd for share in _MIXTURES])
-    scores = objective.scores(plans)
-    best = int(np.argmax(scores))
-    return plans[best] if scores[best] > score else spend
-
-
-def ascend(objective: Objective, start: FloatArray) -> tuple[FloatArray, float, int]:
+def ascend(objective: Objective, start: FloatArray, most: int) -> tuple[FloatArray, float, int]:
     """Linear programmes in a trust region that grows with success and shrinks with failure."""
     problem = objective.problem
     free = problem.total - float(problem.lower.sum())
-    spend, score, radius, step = start, objective.score(start), _WIDEST, 0
-    while radius > _NARROWEST and step < _STEPS and free > 0.0:
+    widest = _WIDEST / np.sqrt(len(start))
+    spend, score, radius, step = start, objective.score(start), widest, 0
+    while radius > _NARROWEST and step < most and free > 0.0:
         move = _best_move(objective, spend, radius * free)
         proposal = nearest_feasible(spend + move, problem.lower, problem.reach, problem.total)
         proposed = objective.score(proposal)
         if proposed > score:
-            spend, score, radius = proposal, proposed, min(2.0 * radius, _WIDEST)
+            spend, score, radius = proposal, proposed, min(2.0 * radius, widest)
         else:
             radius *= 0.25
         step += 1
@@ -109,4 +119,5 @@ def _reachable(draws: FloatArray, slopes: FloatArray, members: np.ndarray, radiu
     """Which draws can become the smallest of the members within the radius; the smallest always can."""
     spread = np.abs(slopes[members] - slopes[members].mean(axis=1, keepdims=True)).sum(axis=1) * radius
     above = draws[members] - draws[members[0]]
-    return np.asarray(above <= spread + spread.max())
+    watched = _WATCHED + _WATCHED_PER_CHANNEL * slopes.shape[1]
+    return np.flatnonzero(above <= spread + spread.max())[:watched]

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 
 from dsam_assets.allocation.exchange import exchange
-from dsam_assets.allocation.general import Climb, climb_all, climb_from
+from dsam_assets.allocation.general import WIDE, Climb, climb_all, climb_from
+from dsam_assets.allocation.newton import newton_polish
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.quantile_search import climb_kinks
+from dsam_assets.allocation.problem import Problem
+from dsam_assets.allocation.quantile_search import climb_kinks, evolve
 from dsam_assets.scales import FloatArray
 
 # Rounds of moving spend between two channels and climbing again.
 _ROUNDS = 4
 # A quantile is first climbed smoothed over this share of the way to the nearer end of the draws, then ever less.
 _SMOOTHINGS = (0.9, 0.3, 0.1)
-_LEADERS = 3
+_LEADERS, _EVOLVED = 3, 6
+# Plans closer than this share of the budget are the same place.
+_NEAR = 1e-3
 
 
 def search(
-    objective: Objective, starts: Mapping[str, FloatArray], unit: float, crowd: FloatArray
+    objective: Objective, starts: Mapping[str, FloatArray], unit: float, rng: np.random.Generator
 ) -> tuple[Climb, ...]:
     """Climb from every start and go on from the best.
 
@@ -29,10 +34,10 @@ def search(
         objective: the score.
         starts: feasible plans by name.
         unit: a typical difference of scores.
-        crowd: further feasible plans, shape (N, C).
+        rng: source of chance, for quantiles.
     """
     if not objective.risk.smooth:
-        return _climb_quantile(objective, starts, unit, crowd)
+        return _climb_quantile(objective, starts, unit, rng)
     climbs = climb_all(objective, starts, unit)
     if objective.separable:
         # The grid start has already seen every valley.
@@ -53,29 +58,52 @@ def _escapes(objective: Objective, best: Climb, unit: float) -> tuple[Climb, ...
 
 
 def _climb_quantile(
-    objective: Objective, starts: Mapping[str, FloatArray], unit: float, crowd: FloatArray
+    objective: Objective, starts: Mapping[str, FloatArray], unit: float, rng: np.random.Generator
 ) -> tuple[Climb, ...]:
-    """From smooth to sharp: the smoothed quantile has few local optima, the quantile itself many close together."""
+    """From smooth to sharp: the smoothed quantile has few local optima, the quantile itself many close together.
+
+    With few channels, evolution from every start looks further around than the smooth climbs do.
+    """
     level = objective.problem.risk_quantile
     widths = [share * min(level, 1.0 - level) for share in _SMOOTHINGS]
-    broad = climb_all(Objective(objective.problem, widths[0]), starts, unit)
-    climbs = [replace(c, start_score=objective.score(starts[c.name]), score=objective.score(c.spend)) for c in broad]
-    leaders = _distinct(sorted(climbs, key=lambda climb: -climb.score))[:_LEADERS]
-    for leader in leaders:
-        spend = leader.spend
-        for width in widths[1:]:
-            spend = climb_from(Objective(objective.problem, width), leader.name, spend, unit).spend
-        spend, score, steps = climb_kinks(objective, spend, crowd)
-        place = climbs.index(leader)
-        climbs[place] = replace(leader, spend=spend, score=score, iterations=leader.iterations + steps)
-    return tuple(climbs)
+    wide = len(objective.problem.channels) > WIDE
+    first = Objective(normal_score(objective.problem)) if wide else Objective(objective.problem, widths[0])
+    climbs = [
+        replace(climb, start_score=objective.score(starts[climb.name]), score=objective.score(climb.spend))
+        for climb in climb_all(first, starts, unit)
+    ]
+    if not wide:
+        climbs += [_evolved(objective, name, start, rng) for name, start in starts.items()]
+        climbs += [_evolved(objective, climb.name, climb.spend, rng) for climb in _distinct(climbs)[:_EVOLVED]]
+    leaders = _distinct(climbs)[: 1 if wide else _LEADERS]
+    return (*climbs, *(_sharpened(objective, leader, widths[1:] if wide else []) for leader in leaders))
+
+
+def _evolved(objective: Objective, name: str, start: FloatArray, rng: np.random.Generator) -> Climb:
+    spend = evolve(objective, start, rng)
+    return Climb(f"evolution from {name}", objective.score(start), spend, objective.score(spend), 0)
+
+
+def _sharpened(objective: Objective, leader: Climb, widths: list[float]) -> Climb:
+    """The climb from a leader on ever less smoothed quantiles, then on the quantile itself."""
+    spend = leader.spend
+    for width in widths:
+        spend = newton_polish(Objective(objective.problem, width), spend)[0]
+    spend, score, steps = climb_kinks(objective, spend)
+    return Climb(f"{leader.name}, sharpened", leader.score, spend, score, steps)
+
+
+def normal_score(problem: Problem) -> Problem:
+    """The problem with the quantile that normal draws would have: mean minus so many standard deviations."""
+    distance = max(0.0, -NormalDist().inv_cdf(problem.risk_quantile))
+    return replace(problem, risk="mean_minus_sd", risk_lambda=distance)
 
 
 def _distinct(climbs: list[Climb]) -> list[Climb]:
-    """Climbs that ended in different places, the first of each."""
+    """Climbs that ended in different places, the best first."""
     kept: list[Climb] = []
-    for climb in climbs:
-        near = 1e-4 * float(climb.spend.sum())
+    for climb in sorted(climbs, key=lambda climb: -climb.score):
+        near = _NEAR * float(climb.spend.sum())
         if all(np.abs(climb.spend - other.spend).max() > near for other in kept):
             kept.append(climb)
     return kept

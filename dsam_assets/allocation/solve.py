@@ -73,7 +73,7 @@ def _solve(problem: Problem) -> Solution:
     plans: dict[Method, FloatArray] = {"water_filling": filled.spend}
     if not (objective.separable and separable.concave):
         starts = {"water_filling": filled.spend, "grid": grid_plan(separable), **_starts(problem, candidates, scores)}
-        climbs = search(objective, starts, _unit(scores), candidates)
+        climbs = search(objective, starts, _unit(scores), rng)
         plans = {"multistart_slsqp": max(climbs, key=lambda climb: climb.score).spend}
     if problem.reference_feasible:
         plans = {"reference": split_like(problem.reference, problem.lower, problem.reach, problem.total), **plans}

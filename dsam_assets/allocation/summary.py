@@ -120,7 +120,7 @@ def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:
 
 def diagnostics_rows(allocation: Allocation) -> Mapping[str, Any]:
     """The judged certificate, then where each start led, then the random audit's scores."""
-    unit, evidence = allocation.problem.objective_unit, allocation.certificate
+    unit, evidence = allocation.judged.objective_unit, allocation.certificate
     judged = [
         ("certificate", check.name, "plan", check.value, "", check.threshold, check.status, check.message)
         for check in allocation.checks
