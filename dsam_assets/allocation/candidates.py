@@ -27,4 +27,3 @@ def random_candidates(problem: Problem, count: int, rng: np.random.Generator) ->
         share = np.divide(open_weights, among, out=np.zeros_like(open_weights), where=among > 0.0)
         plans = np.minimum(plans + np.maximum(rest, 0.0) * share, upper)
     return settle_rows(plans, lower, upper, problem.total)
-

@@ -22,7 +22,8 @@ def channel_response(problem: Problem, channel: int, spends: FloatArray) -> Floa
     if problem.response_scale == "identity":
         return link
     at_reference = beta * response.value(np.array([problem.reference[channel]]))
-    return Objective(problem).channel_levels[channel] * (np.exp(link - at_reference) - np.exp(-at_reference))
+    level = Objective(problem).channel_levels[channel]
+    return np.asarray(level * (np.exp(link - at_reference) - np.exp(-at_reference)))
 
 
 def marginal_draws(problem: Problem, channel: int, spends: FloatArray) -> FloatArray:

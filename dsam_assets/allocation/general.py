@@ -1,7 +1,7 @@
 """Local search from many starts, for objectives that water-filling cannot solve in one go.
 
-Each start is climbed by SLSQP with the analytic gradient and then polished: by repeated water-filling on the objective's
-linearisation in the responses, and by Newton steps. For a log response and the mean, exp is convex, so the
+Each start is climbed by SLSQP with the analytic gradient and then polished: by repeated water-filling on the
+objective's linearisation in the responses, and by Newton steps. For a log response and the mean, exp is convex, so the
 linearisation lies below the objective and touches it: every water-filling is an ascent (minorise–maximise; Hunter &
 Lange 2004), and its fixed points satisfy the KKT conditions to rounding error. A penalty on the spread of the draws
 bends the other way: there water-filling soon stops rising and the Newton steps do the rest.

@@ -34,8 +34,10 @@ def grid_values(problem: Separable, steps: int = GRID_STEPS) -> tuple[FloatArray
     """Totals from the sum of the minima to the budget, and the value of the best plan of each, shape (steps + 1,)."""
     least = float(problem.lower.sum())
     step = (problem.total - least) / steps
-    value = np.full(steps + 1, problem.value(problem.lower))
-    return least + step * np.arange(steps + 1), value if step <= 0.0 else _programme(problem, step, steps)[0]
+    totals = np.asarray(least + step * np.arange(steps + 1))
+    if step <= 0.0:
+        return totals, np.full(steps + 1, problem.value(problem.lower))
+    return totals, _programme(problem, step, steps)[0]
 
 
 def _programme(problem: Separable, step: float, steps: int) -> tuple[FloatArray, list[Steps]]:

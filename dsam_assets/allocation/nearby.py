@@ -12,12 +12,16 @@ from dsam_assets.allocation.general import climb_all, polish
 from dsam_assets.allocation.grid import grid_plan
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Problem
+from dsam_assets.allocation.quantile_search import ascend
+from dsam_assets.allocation.search import normal_score
 from dsam_assets.allocation.water_filling import water_fill
 from dsam_assets.scales import FloatArray
 
 # A coarse grid finds the right hump of an S-shaped response; the climb does the rest.
 _GRID_STEPS = 200
 _FOLLOWED = 2
+# Linear programmes that climb a quantile.
+_PROGRAMMES = 12
 
 
 def at_budget(problem: Problem, total: float) -> Problem:
@@ -49,8 +53,12 @@ def _best_end(objective: Objective, starts: Sequence[FloatArray], unit: float) -
     if objective.risk.linear:
         ends = [polish(objective, start)[:2] for start in starts]
         return max(ends, key=lambda end: end[1])[0]
-    climbs = climb_all(objective, {f"start_{i + 1}": start for i, start in enumerate(starts)}, unit)
-    return max(climbs, key=lambda climb: climb.score).spend
+    named = {f"start_{i + 1}": start for i, start in enumerate(starts)}
+    if objective.risk.smooth:
+        return max(climb_all(objective, named, unit), key=lambda climb: climb.score).spend
+    broad = climb_all(Objective(normal_score(objective.problem)), named, unit)
+    ends = [ascend(objective, start, _PROGRAMMES)[:2] for start in (*starts, *(climb.spend for climb in broad))]
+    return max(ends, key=lambda end: end[1])[0]
 
 
 def _unit(objective: Objective, plan: FloatArray) -> float:

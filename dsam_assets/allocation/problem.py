@@ -180,10 +180,6 @@ class Problem:
             in_money = self.value_per_kpi is not None and self.kpi_type == "revenue"
         return "currency" if in_money else self.response_unit
 
-    def at_budget(self, total: float) -> Problem:
-        """The question which plan that spends exactly this total is best."""
-        return replace(self, scenario="max_response", total=total)
-
     @property
     def reference_feasible(self) -> bool:
         """Whether the reference itself is a plan that could be chosen."""

@@ -112,7 +112,7 @@ def _best_move(objective: Objective, spend: FloatArray, radius: float) -> FloatA
         bounds=[*zip(np.minimum(down, 0.0), np.maximum(up, 0.0), strict=True), (None, None), (None, None)],
         method="highs",
     )
-    return radius * answer.x[:count] if answer.status == 0 else np.zeros(count)
+    return np.zeros(count) if answer.x is None else radius * answer.x[:count]
 
 
 def _reachable(draws: FloatArray, slopes: FloatArray, members: np.ndarray, radius: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The search for the best plan where water-filling gives no proof: from many starts, and out of the valleys they end in."""
+"""The search where water-filling gives no proof: from many starts, and out of the valleys that they end in."""
 
 from __future__ import annotations
 

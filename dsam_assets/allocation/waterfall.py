@@ -2,8 +2,8 @@
 
 Under an identity response a channel's step is its own change. Under a log response channels multiply, so that what a
 channel adds depends on who came before it. The attribution here knows no order: with δ_c the channel's change of
-log(KPI) and Δ their sum, each gets baseline · δ_c · (exp(Δ) − 1)/Δ. It is what every channel adds while all move
-together from reference to plan at constant speed in log(KPI) (the Aumann–Shapley value of that path, and the
+log(KPI) and Δ their sum in its panel unit, each gets baseline · δ_c · (exp(Δ) − 1)/Δ. It is what every channel adds while all
+move together from reference to plan at constant speed in log(KPI) (the Aumann–Shapley value of that path, and the
 logarithmic-mean Divisia index of Ang 2004, "Decomposition analysis for policymaking in energy").
 """
 
@@ -26,9 +26,11 @@ def attributed_change(problem: Problem, plan: FloatArray) -> FloatArray:
     steps = problem.coefficients * (problem.bank.value(plan) - problem.bank.value(problem.reference))
     if problem.response_scale == "identity":
         return steps
-    together = steps.sum(axis=1, keepdims=True)
+    together = np.empty_like(steps)
+    for positions in problem.unit_positions:
+        together[:, positions] = steps[:, positions].sum(axis=1, keepdims=True)
     growth = np.divide(np.expm1(together), together, out=np.ones_like(together), where=together != 0.0)
-    return Objective(problem).level * steps * growth
+    return Objective(problem).channel_levels * steps * growth
 
 
 def waterfall_rows(allocation: Allocation) -> Mapping[str, Any]:

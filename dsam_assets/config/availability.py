@@ -56,11 +56,6 @@ _OFF = "set it to false"
 _REMOVE = "remove the line"
 
 GAPS: tuple[Gap, ...] = (
-    Gap("allocation.scenario", _is("target_efficiency"), "use scenario: max_response"),
-    Gap("allocation.target_value", _is_not(None), _REMOVE),
-    Gap("allocation.objective.risk.type", _is_not("mean"), "use type: mean"),
-    Gap("allocation.objective.risk.lambda", _anything, _REMOVE, written=True),
-    Gap("allocation.objective.risk.quantile", _anything, _REMOVE, written=True),
     Gap("allocation.scenarios[]", _anything, "run one config per budget"),
     Gap("allocation.level", _is_not("population"), "use level: population"),
     Gap("allocation.hold_weak", _is(True), _OFF),

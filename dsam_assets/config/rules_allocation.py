@@ -81,6 +81,21 @@ def _question(allocation: AllocationSection) -> Iterator[Problem]:
         yield Problem(path, "is required for objective target profit", fix="write the currency value of one KPI unit")
 
 
+def _risk(allocation: AllocationSection) -> Iterator[Problem]:
+    """A number of another risk type would be ignored."""
+    risk, path = allocation.objective.risk, ("allocation", "objective", "risk")
+    default = type(risk)()
+    for key, value, idle, owner in (
+        ("lambda", risk.lambda_, default.lambda_, "mean_minus_sd"),
+        ("quantile", risk.quantile, default.quantile, "quantile"),
+    ):
+        if value != idle and risk.type != owner:
+            yield Problem((*path, key), f"has no effect for risk type {risk.type}", value, f"use type {owner}")
+    if allocation.target_value is not None and allocation.scenario != "target_efficiency":
+        rule, fix = f"has no effect for scenario {allocation.scenario}", "remove it, or use scenario target_efficiency"
+        yield Problem(("allocation", "target_value"), rule, allocation.target_value, fix)
+
+
 def _reference(allocation: AllocationSection) -> Iterator[Problem]:
     path, spend = ("allocation", "reference_spend"), allocation.reference_spend
     names = [channel.name for channel in allocation.channels]
@@ -112,5 +127,6 @@ def allocation_rules(config: Config) -> Iterator[Problem]:
     yield from _channel_bounds(allocation)
     yield from _reference(allocation)
     yield from _named_budgets(allocation)
+    yield from _risk(allocation)
     if allocation.enabled:
         yield from _question(allocation)

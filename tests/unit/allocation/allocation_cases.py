@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Channel, Problem
 from dsam_assets.allocation.response import Response
 
@@ -61,3 +62,21 @@ def simplex_grid(total: float, steps: int, count: int) -> np.ndarray:
     first, second = np.meshgrid(axis, axis, indexing="ij")
     keep = first + second <= steps
     return np.column_stack([first[keep], second[keep], steps - first[keep] - second[keep]]) * total / steps
+
+
+def refined_grid(problem: Problem, steps: int = 200, rounds: int = 7) -> float:
+    """The best score of a problem with three channels: a grid over all plans, then ever finer ones around the best."""
+    objective = Objective(problem)
+    around = simplex_grid(problem.total, steps, 3)
+    around = around[np.all((around >= problem.lower) & (around <= problem.upper), axis=1)]
+    width, best, score = problem.total / steps, around[0], -np.inf
+    for _ in range(rounds):
+        scores = objective.scores(around)
+        if scores.max() > score:
+            best, score = around[int(scores.argmax())], float(scores.max())
+        offsets = np.linspace(-2 * width, 2 * width, 33)
+        first, second = (axis.ravel() for axis in np.meshgrid(offsets, offsets))
+        around = best + np.column_stack([first, second, -first - second])
+        around = around[np.all((around >= problem.lower) & (around <= problem.upper), axis=1)]
+        width /= 6
+    return score

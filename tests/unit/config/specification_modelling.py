@@ -134,17 +134,15 @@ for _mode in ("explore", "publish", "strict"):
 page = new_page("Budget Optimisation")
 page.refuses(PLAN.replace("max: 100", "min: 60, max: 100"), "allocation.budget.total must be at least the sum")
 page.refuses(PLAN.replace("max: 100", "max: 40"), "allocation.budget.total must be at most the sum")
-page.later(
+page.loads(
     PLAN.replace("{enabled", OBJECTIVE % "risk: {type: mean_minus_sd, lambda: 0.5}"),
-    "allocation.objective.risk.type",
-    "allocation.objective.risk.lambda",
+    allocation__objective__risk__lambda_=0.5,
 )
-page.later(
+page.loads(
     PLAN.replace("{enabled", OBJECTIVE % "risk: {type: quantile, quantile: 0.1}"),
-    "allocation.objective.risk.type",
-    "allocation.objective.risk.quantile",
+    allocation__objective__risk__quantile=0.1,
 )
-page.later(TARGET, "allocation.scenario", "allocation.target_value")
+page.loads(TARGET, allocation__scenario="target_efficiency", allocation__target_value=2)
 page.loads(PLAN.replace("{enabled", "{reference_spend: {m_tv: 20}, enabled"), allocation__reference_spend={"m_tv": 20})
 
 page = new_page("How-to guides and FAQ")

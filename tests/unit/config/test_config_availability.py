@@ -18,14 +18,6 @@ HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
 PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
-    "allocation.scenario": [
-        HEAD + "allocation: {scenario: target_efficiency}",
-        HEAD + "allocation: {enabled: true, scenario: target_efficiency, target_value: 2, " + PLAN + "}",
-    ],
-    "allocation.target_value": [HEAD + "allocation: {target_value: 2}"],
-    "allocation.objective.risk.type": [HEAD + "allocation: {objective: {risk: {type: quantile}}}"],
-    "allocation.objective.risk.lambda": [HEAD + "allocation: {objective: {risk: {lambda: 0}}}"],
-    "allocation.objective.risk.quantile": [HEAD + "allocation: {objective: {risk: {quantile: 0.1}}}"],
     "allocation.scenarios": [HEAD + "allocation: {scenarios: [{name: a, total: 5}]}"],
     "allocation.level": [HEAD + "allocation: {level: group}"],
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
@@ -36,6 +28,9 @@ MISSING = {
 
 AVAILABLE = [
     HEAD,
+    HEAD + "allocation: {enabled: true, scenario: target_efficiency, target_value: 2, " + PLAN + "}",
+    HEAD + "allocation: {enabled: true, objective: {risk: {type: mean_minus_sd, lambda: 0.5}}, " + PLAN + "}",
+    HEAD + "allocation: {enabled: true, objective: {risk: {type: quantile, quantile: 0.2}}, " + PLAN + "}",
     HEAD + "outputs: {save_decomp_csv: true, decomp_top_n: 3, save_fit_png: false, layout: flat, save_posterior: true}",
     HEAD + "outputs: {layout: stage_gated, save_model_rds: true, save_allocator_json: true}",
     HEAD + "fit: {method: mcmc, optimise: , mcmc: {init: random, thin: 2, control: {adapt_delta: 0.9}}}",

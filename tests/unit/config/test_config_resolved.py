@@ -74,7 +74,7 @@ def test_resolved_yaml_is_in_schema_order_and_complete(load: Load) -> None:
     assert sections[1:] == list(Config.model_fields)[1:]
     assert "  type: blm\n" in text
     assert "    chains: 4\n" in text
-    assert "lambda" not in text  # written out it would ask for what this version does not do
+    assert "      lambda: 0.0\n" in text
 
 
 def test_other_yaml_readers_see_the_same_text(load: Load) -> None:

@@ -187,6 +187,10 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
     (budget(5, [channel(response={"type": "hill", "n": 1})]), ["allocation.channels[0].response.k"]),
     (budget(5, [channel(response={"type": "hill", "k": 1})]), ["allocation.channels[0].response.n"]),
     (budget(5, [channel(response={"scale": 1})]), ["allocation.channels[0].response.scale"]),
+    (budget(target_value=2), ["allocation.target_value"]),
+    (budget(**{"objective.risk.lambda": 1}), ["allocation.objective.risk.lambda"]),
+    (budget(**{"objective.risk.type": "quantile", "objective.risk.lambda": 1}), ["allocation.objective.risk.lambda"]),
+    (budget(**{"objective.risk.quantile": 0.2}), ["allocation.objective.risk.quantile"]),
     ({"allocation.scenarios": [{"name": "a", "total": 1}] * 2}, ["allocation.scenarios[1].name"]),
     (
         {"diagnostics.waivers": [{"check_id": "a", "who": "b", "why": "c", "expires": "2030-01-01"}] * 2},
