@@ -88,7 +88,9 @@ def test_proportional_channels_give_the_mean_variance_portfolio():
     ],
     ids=["concave", "binding bounds", "s-shaped", "log response", "profit"],
 )
-@pytest.mark.parametrize(("risk", "tolerance"), [(CAUTIOUS, 1e-6), (PESSIMIST, 1e-3)], ids=["mean_minus_sd", "quantile"])
+@pytest.mark.parametrize(
+    ("risk", "tolerance"), [(CAUTIOUS, 1e-6), (PESSIMIST, 1e-3)], ids=["mean_minus_sd", "quantile"]
+)
 def test_the_dense_grid_has_no_better_plan(kinds, options, risk, tolerance):
     problem = random_problem(2, 3, kinds, draws=200, n_candidates=200, **options, **risk)
     best = refined_grid(problem)
