@@ -2,9 +2,9 @@
 
 Under an identity response a channel's step is its own change. Under a log response channels multiply, so that what a
 channel adds depends on who came before it. The attribution here knows no order: with δ_c the channel's change of
-log(KPI) and Δ their sum in its panel unit, each gets baseline · δ_c · (exp(Δ) − 1)/Δ. It is what every channel adds while all
-move together from reference to plan at constant speed in log(KPI) (the Aumann–Shapley value of that path, and the
-logarithmic-mean Divisia index of Ang 2004, "Decomposition analysis for policymaking in energy").
+log(KPI) and Δ their sum in its panel unit, each gets baseline · δ_c · (exp(Δ) − 1)/Δ. It is what every channel adds
+while all move together from reference to plan at constant speed in log(KPI) (the Aumann–Shapley value of that path, and
+the logarithmic-mean Divisia index of Ang 2004, "Decomposition analysis for policymaking in energy").
 """
 
 from __future__ import annotations
