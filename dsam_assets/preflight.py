@@ -141,8 +141,9 @@ def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) ->
     """The budget problem must be well posed; its coefficients do not matter for that."""
     from dsam_assets.allocation.feasibility import MIN_DRAWS
     from dsam_assets.allocation.from_config import problem_from_config
+    from dsam_assets.allocation.scenarios import named_budgets, require_budgets
 
-    problem_from_config(
+    problem = problem_from_config(
         config.allocation,
         terms=matrix.terms,
         coefficients=np.ones((1 if config.fit.method == "optimise" else MIN_DRAWS, len(matrix.terms))),
@@ -150,6 +151,7 @@ def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) ->
         response_scale=matrix.response_scale,
         kpi_type=config.model.kpi_type,
     )
+    require_budgets(problem, named_budgets(config.allocation))
 
 
 @contextmanager

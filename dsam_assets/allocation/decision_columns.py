@@ -140,6 +140,53 @@ _SENSITIVITY = (
     EXTRAPOLATED,
 )  # fmt: skip
 
+_SCENARIO = text("scenario", "Name of the budget: as configured, plan for the recommended one, or a change like -20%.")
+_KIND = one_of(
+    "kind", "plan: the recommended plan; named: allocation.scenarios; change: the plan's budget, less or more.",
+    "plan", "named", "change",
+)  # fmt: skip
+_SCENARIOS = (
+    _SCENARIO,
+    _KIND,
+    one_of("status", "ok, or infeasible: the bounds do not allow this budget.", "ok", "infeasible"),
+    text("reason", "Why it is infeasible; empty otherwise."),
+    number("budget", "spend", "Total spend per period; all of it is spent."),
+    number("budget_change", "share", "Budget relative to the plan's, minus 1; missing for a plan of nothing.", True),
+    number("budget_currency", "money", "Total spend per period in money.", True),
+    number("score", "objective", "Score of the best split of this budget; 0 at the reference.", True),
+    _OBJECTIVE_UNIT,
+    *estimate("delta_kpi", "response", "Change of the KPI per period against the reference", True),
+    *estimate("response", "response", "KPI per period above no spend in any channel", True),
+    RESPONSE_UNIT,
+    number("delta_profit", "money", "value_per_kpi × mean change of the KPI − change of spend.", True),
+    METRIC,
+    METRIC_UNIT,
+    number("metric_value", "metric", "ROI or CPA of the whole budget; missing when undefined.", True),
+    *interval("metric", "metric", "ROI or CPA of the whole budget"),
+    number("marginal_response", "response per spend", "Mean response to the last unit above the minima.", True),
+    number("marginal_metric", "metric", "ROI or CPA of that unit.", True),
+    number("probability_beats_reference", "share", "Draws in which it beats the reference; missing for a point.", True),
+    number("probability_beats_plan", "share", "Draws in which it beats the plan; missing for a point.", True),
+    number("score_above_plan", "objective", "Score above the plan's.", True),
+    *estimate("kpi_above_plan", "response", "KPI per period above the plan's, paired by draw", True),
+    Column("n_extrapolated", "integer", "count", "Channels known to go beyond their observed spend."),
+)
+
+_SCENARIO_SPEND = (
+    _SCENARIO,
+    _KIND,
+    number("budget", "spend", "Total spend per period."),
+    CHANNEL,
+    number("spend", "spend", "Spend per period."),
+    number("spend_currency", "money", "Spend per period in money."),
+    number("share", "share", "Part of the budget's money; missing without any.", True),
+    number("spend_above_plan", "spend", "Spend per period above the plan's."),
+    number("spend_above_reference", "spend", "Spend per period above the reference."),
+    flag("at_lower", "At the smallest allowed spend."),
+    flag("at_upper", "At the largest allowed spend."),
+    EXTRAPOLATED,
+)
+
 DECISION_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "budget_kpi_waterfall": _WATERFALL,
     "budget_confidence_comparison": _CONFIDENCE,
@@ -147,4 +194,6 @@ DECISION_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "budget_efficient_frontier": _FRONTIER,
     "budget_frontier_spend": _FRONTIER_SPEND,
     "budget_sensitivity": _SENSITIVITY,
+    "budget_scenarios": _SCENARIOS,
+    "budget_scenario_spend": _SCENARIO_SPEND,
 }

@@ -83,7 +83,7 @@ def _best(problem: Problem, total: float, starts: Sequence[FloatArray]) -> Float
 def frontier_tables(problem: Problem, points: Sequence[FrontierPoint]) -> Mapping[str, pd.DataFrame]:
     """`budget_efficient_frontier`, one row per budget, and `budget_frontier_spend`, one row per budget and channel."""
     own = next(point.total for point in points if point.kind == "plan")
-    rows = [{**_place(point, own), **_outcome(problem, point.spend)} for point in points]
+    rows = [{**_place(point, own), **budget_outcome(problem, point.spend)} for point in points]
     blocks = [_spends(problem, point, own) for point in points]
     return {
         "budget_efficient_frontier": budget_table(
@@ -99,7 +99,8 @@ def _place(point: FrontierPoint, own: float) -> dict[str, Any]:
     return {"point": point.kind, "multiplier": point.total / own, "budget": point.total}
 
 
-def _outcome(problem: Problem, spend: FloatArray) -> dict[str, Any]:
+def budget_outcome(problem: Problem, spend: FloatArray) -> dict[str, Any]:
+    """What a plan brings: score, KPI, profit, ROI or CPA, and what its last unit of budget brings; one row."""
     objective = Objective(problem)
     outcome, response = objective.outcome(spend), joint_response(problem, spend)[:, None]
     money = np.array([float(problem.money_rates @ spend)])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.from_config import problem_from_config
+from dsam_assets.allocation.scenarios import budget_scenarios, named_budgets, scenario_tables
 from dsam_assets.allocation.summary import allocation_tables
 from dsam_assets.diagnostics.stamped import StampedTables
 
@@ -71,11 +72,14 @@ def plan_budget(
         section: the config's `allocation` section with `kpi_type`.
         report: the verdict; `diagnostics.report.enforce` has let it through.
     """
-    tables: Mapping[str, pd.DataFrame] = {}
+    tables: dict[str, pd.DataFrame] = {}
     if section.allocation.enabled:
         problem = budget_problem(draws, matrix, frame, section)
         stamp = {"reliability": report.reliability, "diagnostics_overall": report.overall, **_basis(draws, matrix)}
-        tables = _stamped(allocation_tables(allocate(problem)), stamp)
+        found = allocate(problem)
+        scenarios = budget_scenarios(found.problem, found.best_spend, named_budgets(section.allocation))
+        tables = _stamped(allocation_tables(found), stamp)
+        tables |= scenario_tables(found.problem, found.best_spend, scenarios)
     return BudgetPlan(tables, report.reliability, report.overall, report.reasons)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.allocation.allocate import Allocation
-from dsam_assets.allocation.channel_response import joint_marginal, responses_at
+from dsam_assets.allocation.channel_response import joint_marginal, joint_response, responses_at
 from dsam_assets.allocation.columns import COLUMNS
 from dsam_assets.allocation.comparison import confidence_rows, share_rows
 from dsam_assets.allocation.efficiency import metric_value, metric_words, roi_cpa_rows
@@ -59,6 +59,10 @@ def summary_rows(allocation: Allocation) -> Mapping[str, Any]:
         "scenario": [problem.scenario],
         "target": problem.target,
         "risk": problem.risk,
+        "risk_parameter": {"mean_minus_sd": problem.risk_lambda, "quantile": problem.risk_quantile}.get(
+            problem.risk, np.nan
+        ),
+        "target_value": np.nan if problem.target_value is None else problem.target_value,
         "method": allocation.method,
         "concave": evidence.concave,
         "n_channels": len(problem.channels),
@@ -73,6 +77,7 @@ def summary_rows(allocation: Allocation) -> Mapping[str, Any]:
         "delta_kpi_p50": float(np.median(outcome.kpi)),
         "response_unit": problem.response_unit,
         **estimate(profit[:, None], "delta_profit"),
+        **_metrics(allocation),
         "probability_beats_reference": evidence.probability_beats_reference,
         "probability_beats_split": evidence.probability_beats_split,
         "gain_over_split": evidence.gain_over_split,
@@ -83,6 +88,19 @@ def summary_rows(allocation: Allocation) -> Mapping[str, Any]:
         "n_extrapolated": sum(bool(flag) for flag in evidence.extrapolated),
         "status": worst,
     }
+
+
+def _metrics(allocation: Allocation) -> dict[str, Any]:
+    """ROI or CPA of all channels together, against no spend."""
+    problem, plan = allocation.problem, allocation.best_spend
+    metric, unit = metric_words(problem)
+    values = {
+        f"metric_{when}": float(
+            metric_value(problem, joint_response(problem, spend).mean(keepdims=True), problem.money_rates @ spend)[0]
+        )
+        for when, spend in (("reference", problem.reference), ("optimised", plan))
+    }
+    return {"metric": metric, "metric_unit": unit, **values}
 
 
 def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from dsam_assets.config.schema_allocation import AllocationSection, ResponseSect
 _PARAMETERS = {"identity": (), "atan": ("scale",), "log1p": ("scale",), "hill": ("k", "n")}
 # sums of decimal fractions are compared up to rounding
 _ROUNDING = 1e-9
+PLAN = "plan"
 
 
 def _unique_channels(allocation: AllocationSection) -> Iterator[Problem]:
@@ -117,6 +118,9 @@ def _named_budgets(allocation: AllocationSection) -> Iterator[Problem]:
     for position, scenario in enumerate(allocation.scenarios):
         if scenario.name in seen:
             yield Problem(("allocation", "scenarios", position, "name"), "must be unique", scenario.name)
+        if scenario.name == PLAN:
+            rule = "is what the recommended plan is called"
+            yield Problem(("allocation", "scenarios", position, "name"), rule, scenario.name, "choose another name")
         seen.add(scenario.name)
 
 

@@ -84,7 +84,8 @@ def _budget_tables() -> tuple[tuple[str, Stage, tuple[str, ...]], ...]:
     return (
         ("allocation", "optimisation", (
             "budget_summary", "budget_allocation", "budget_diagnostics", "budget_roi_cpa", "budget_impact",
-            "budget_kpi_waterfall", "budget_confidence_comparison", "budget_spend_share",
+            "budget_kpi_waterfall", "budget_confidence_comparison", "budget_spend_share", "budget_scenarios",
+            "budget_scenario_spend",
         )),
         ("response_curves", "response_curves", (
             "budget_response_curves", "budget_response_points", "budget_marginal_roi",

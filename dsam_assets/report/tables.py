@@ -358,6 +358,8 @@ BUDGET_ROWS = {
     "budget_spend_share": "one channel, or all together",
     "budget_efficient_frontier": "one budget",
     "budget_frontier_spend": "one channel at one budget",
+    "budget_scenarios": "one budget",
+    "budget_scenario_spend": "one channel at one budget",
     "budget_sensitivity": "one channel's spend moved by one step under one rule",
 }
 

@@ -12,6 +12,7 @@ from dsam_assets.allocation.columns import COLUMNS
 from dsam_assets.allocation.frontier import efficient_frontier, frontier_tables
 from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.response_curves import response_curve_tables
+from dsam_assets.allocation.scenarios import budget_scenarios, scenario_tables
 from dsam_assets.allocation.sensitivity import sensitivity_table
 from dsam_assets.allocation.summary import allocation_tables
 from dsam_assets.report.tables import TABLES
@@ -38,10 +39,11 @@ def all_tables(point: Allocation) -> dict[str, pd.DataFrame]:
     problem, spend = point.problem, point.best_spend
     around = {"budget_sensitivity": sensitivity_table(problem, spend)}
     around |= frontier_tables(problem, efficient_frontier(problem, spend))
+    around |= scenario_tables(problem, spend, budget_scenarios(problem, spend))
     return {**allocation_tables(point), **response_curve_tables(problem, spend), **around}
 
 
-NO_UNCERTAINTY = {"budget_diagnostics", "budget_spend_share", "budget_frontier_spend"}
+NO_UNCERTAINTY = {"budget_diagnostics", "budget_spend_share", "budget_frontier_spend", "budget_scenario_spend"}
 ENDS = ("lower", "upper", "lower_50", "upper_50", "q05", "q25", "q75", "q95")
 
 

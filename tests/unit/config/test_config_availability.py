@@ -18,7 +18,6 @@ HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
 PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
-    "allocation.scenarios": [HEAD + "allocation: {scenarios: [{name: a, total: 5}]}"],
     "allocation.level": [HEAD + "allocation: {level: group}"],
     "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
@@ -43,7 +42,8 @@ AVAILABLE = [
     + PLAN
     + "}",
     HEAD + "allocation: {enabled: true, currency_scale: 2, reference_spend: 3, " + PLAN + "}",
-    HEAD + "allocation: {scenario: max_response, level: population, hold_weak: false, scenarios: []}",
+    HEAD
+    + "allocation: {scenario: max_response, level: population, hold_weak: false, scenarios: [{name: a, total: 5}]}",
     "data: {path: data.csv, format: csv, dictionary: {a: {unit: b}}}\n" + MODEL,
     "data: {path: data.csv, format: rds}\n" + MODEL,
     "data: {path: data.csv, format: parquet}\n" + MODEL,

@@ -187,6 +187,7 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
     (budget(5, [channel(response={"type": "hill", "n": 1})]), ["allocation.channels[0].response.k"]),
     (budget(5, [channel(response={"type": "hill", "k": 1})]), ["allocation.channels[0].response.n"]),
     (budget(5, [channel(response={"scale": 1})]), ["allocation.channels[0].response.scale"]),
+    (budget(scenarios=[{"name": "plan", "total": 1}]), ["allocation.scenarios[0].name"]),
     (budget(target_value=2), ["allocation.target_value"]),
     (budget(**{"objective.risk.lambda": 1}), ["allocation.objective.risk.lambda"]),
     (budget(**{"objective.risk.type": "quantile", "objective.risk.lambda": 1}), ["allocation.objective.risk.lambda"]),
