@@ -390,13 +390,10 @@ def _budget_table(name: str) -> Table:
 
 
 TABLES |= {name: _budget_table(name) for name in BUDGET_COLUMNS}
-TABLES |= {
-    table.name: table
-    for tables in (
-        PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES, FLEET_TABLES,
-    )  # fmt: skip
-    for table in tables
-}
+_BY_STAGE = (
+    PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES, FLEET_TABLES,
+)  # fmt: skip
+TABLES |= {table.name: table for tables in _BY_STAGE for table in tables}
 TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
 TABLES["prior_predictive_checks"] = Table(
     "prior_predictive_checks", "one check of the response under the prior", TABLES["diagnostics_report"].columns
