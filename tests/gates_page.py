@@ -61,7 +61,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "prior_predictive_plausibility": Meaning(
         "Do the priors expect responses of the right size?",
         "Share of responses drawn from the priors alone that lie within two standard deviations of the observed range. "
-        "The usual limit of 50 % holds under strict alone: the default priors stay below it on ordinary markets.",
+        "Default priors give about a fifth on ordinary markets, which only the documented limit of a half, judged by "
+        "strict, calls too wide.",
     ),
     "prior_predictive_coverage": Meaning(
         "Do the priors allow what happened?",
@@ -81,7 +82,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "Rows in which a channel of the allocation has spend and its media column is zero.",
     ),
     "pre_literal_missing": Meaning(
-        "Are missing values missing?", "Cells with a text that stands for a missing value, such as N/A or null."
+        "Are missing values missing?",
+        "Cells with a text that stands for a missing value, such as N/A or null, in columns that the formula, the "
+        "dates or the channels read; those of other columns are only mentioned.",
     ),
     "pre_week_anchor": Meaning("Do all weeks begin on the same day?", "Rows that are not on the weekday of most rows."),
     "pre_week_gaps": Meaning("Are all weeks there?", "Weeks missing between the first and the last week of each unit."),

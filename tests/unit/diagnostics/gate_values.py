@@ -177,7 +177,7 @@ def data_facts(weeks: int = 200, off: int = 0, gaps: int = 0, idle: int = 0, wor
     rows = np.arange(weeks)
     matrix = ModelMatrix(("m",), media[:, np.newaxis], np.ones(weeks), np.zeros(weeks), "kpi", "identity", rows, {})
     labels = pd.DataFrame({"row": rows, "date": dates})
-    return DataFacts(matrix, CLEAN, frame, labels, (SimpleNamespace(term="m", spend_col="spend"),))
+    return DataFacts(matrix, CLEAN, frame, labels, (SimpleNamespace(term="m", spend_col="spend"),), set(frame.columns))
 
 
 def rows_per_coefficient(value: float, mode: PolicyMode) -> GateResult:

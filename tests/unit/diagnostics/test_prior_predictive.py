@@ -29,7 +29,7 @@ from dsam_assets.diagnostics.prior_predictive import (
 )
 from dsam_assets.fit import predictor
 from dsam_assets.fit.draws import Draws
-from dsam_assets.fit.prior_predictive import predictive_blocks, sample_prior
+from dsam_assets.fit.prior_predictive import predictive_blocks, prior_settings, sample_prior
 from dsam_assets.fit.runner import McmcSettings
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
@@ -229,6 +229,9 @@ def test_the_prior_is_drawn_with_the_config_s_seed_and_judged_by_the_mode() -> N
         for section in (seeded, seeded, FitSection())
     )
     assert [data["prior_only"] for _, data in runner.calls] == [1, 1, 1]
+    own = sample_prior(design, prior_settings(seeded), PriorRunner())
+    drawn = all_at_once(own, design.matrix, 41)[1]  # the noise has the config's seed, too
+    np.testing.assert_allclose(first["prior_predictive_rows"]["q50"], np.median(drawn, axis=0))
     pd.testing.assert_frame_equal(first["prior_predictive_rows"], again["prior_predictive_rows"])
     assert not first["prior_predictive_rows"].equals(other["prior_predictive_rows"])
     assert first["prior_predictive_checks"]["status"].tolist() == ["warn", "pass", "pass"]
