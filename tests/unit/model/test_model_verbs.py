@@ -158,6 +158,9 @@ def test_scales(fitted: FittedModel) -> None:
 def test_a_budget_is_stamped_with_the_verdict(fitted: FittedModel) -> None:
     report = fitted.diagnostics(policy_mode="explore")
     plan = fitted.optimise_budget(SCENARIO, policy_mode="explore")
+    assert {"budget_response_curves", "budget_marginal_roi", "budget_efficient_frontier"} < set(plan.tables)
+    at_plan = plan.tables["budget_efficient_frontier"].query("point == 'plan'")
+    assert at_plan["score"].item() == plan.tables["budget_summary"]["score"].item()
     assert (plan.reliability, plan.overall) == (report.reliability, report.overall)
     assert plan.tables["budget_allocation"]["spend_optimised"].sum() == pytest.approx(250)
     assert fitted.optimize_budget(SCENARIO).tables.keys() == plan.tables.keys()
