@@ -42,12 +42,39 @@ from dsam_assets.decomposition.term_groups import OFFSET
 from dsam_assets.design.scaling import INTERCEPT
 from dsam_assets.scales import ConversionMethod, FloatArray
 
+NEAR = 1e-3  # below this gap the difference of two exponentials is less exact than four terms of the series
 
-def log_mean(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(eᵃ − eᵇ) / (a − b), elementwise; eᵃ where a = b. Exact to rounding however close or far apart they are."""
-    gap = np.abs(a - b)
-    share = np.divide(-np.expm1(-gap), gap, out=np.ones_like(gap), where=gap > 0)
-    return np.asarray(np.exp(np.maximum(a, b)) * share)
+
+def log_mean(lower: FloatArray, upper: FloatArray, gap: FloatArray) -> FloatArray:
+    """(eᵃ − eᵇ) / (a − b) from `lower` = eᵇ, `upper` = eᵃ and `gap` = a − b of any sign; eᵇ where that is 0."""
+    near = np.abs(gap) < NEAR
+    mean = (upper - lower) / np.where(near, 1.0, gap)
+    g = gap[near]
+    mean[near] = lower[near] * (1 + g * (1 / 2 + g * (1 / 6 + g / 24)))
+    return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some rows of one panel unit.
+
+    Attributes:
+        columns: the terms' columns, shape (n, T).
+        coef: the unit's coefficients under each draw, shape (T, S).
+        offset: shape (n,).
+        noise_sd: shape (S,).
+        starts: first row of each run of rows that are added up, ascending from 0, shape (C,).
+        slopes: columns that stand in for terms' columns when their effect is differentiated, shape (n, M).
+        positions: the term of each slope, length M.
+    """
+
+    columns: FloatArray
+    coef: FloatArray
+    offset: FloatArray
+    noise_sd: FloatArray
+    starts: NDArray[np.intp]
+    slopes: FloatArray
+    positions: Sequence[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,28 +107,48 @@ class Attribution:
         """Whether an intercept takes the level."""
         return INTERCEPT in self.terms
 
-    def sums(
-        self, columns: FloatArray, coef: FloatArray, offset: FloatArray, noise_sd: FloatArray, starts: NDArray[np.intp]
-    ) -> FloatArray:
-        """Parts summed over runs of rows of one panel unit.
+    def sums(self, piece: Piece) -> tuple[FloatArray, FloatArray]:
+        """Parts added up by run, shape (C, P, S), and Σ slope × coefficient × w over all rows, shape (M, S).
 
-        Args:
-            columns: the terms' columns, shape (n, T).
-            coef: the unit's coefficients under each draw, shape (T, S).
-            offset: shape (n,).
-            noise_sd: shape (S,).
-            starts: first row of each run, ascending from 0, shape (C,).
-
-        Returns:
-            Shape (C, P, S).
+        w is what a unit of predictor is worth: the fitted KPI under a log response, else 1. With slopes ∂column/∂λ the
+        second is ∂(fitted total)/∂λ.
         """
-        if self.multiplicative:
-            return self._shares(columns, coef, offset, noise_sd, starts)
-        totals = np.add.reduceat(columns, starts, axis=0)[:, :, np.newaxis] * coef
-        if not self.has_offset:
-            return np.asarray(totals)
-        fixed = np.add.reduceat(offset, starts)[:, np.newaxis, np.newaxis]
-        return np.concatenate([totals, np.broadcast_to(fixed, (len(starts), 1, coef.shape[1]))], axis=1)
+        return self._shares(piece) if self.multiplicative else self._terms(piece)
+
+    def _terms(self, piece: Piece) -> tuple[FloatArray, FloatArray]:
+        parts = np.add.reduceat(piece.columns, piece.starts, axis=0)[:, :, np.newaxis] * piece.coef
+        marginals = piece.slopes.sum(axis=0)[:, np.newaxis] * piece.coef[list(piece.positions)]
+        if self.has_offset:
+            fixed = np.add.reduceat(piece.offset, piece.starts)[:, np.newaxis, np.newaxis]
+            shape = (len(piece.starts), 1, piece.coef.shape[1])
+            parts = np.concatenate([parts, np.broadcast_to(fixed, shape)], axis=1)
+        return parts, marginals
+
+    def _shares(self, piece: Piece) -> tuple[FloatArray, FloatArray]:
+        columns, coef, starts = piece.columns, piece.coef, piece.starts
+        level = self.terms.index(INTERCEPT) if self.has_level else len(self.terms)
+        base = [t for t in range(len(self.terms)) if t != level and not self.media[t]]
+        media = np.flatnonzero(self.media)
+        at = self._level(piece)
+        below = np.exp(at)
+        parts = np.empty((len(starts), len(self.parts), coef.shape[1]))
+        parts[:, level] = np.add.reduceat(below, starts, axis=0)
+        for chosen in (base, media):
+            gap = columns[:, chosen] @ coef[chosen]
+            at += gap
+            above = np.exp(at)
+            sums = weighted_sums(columns[:, chosen], log_mean(below, above, gap), starts)
+            sums *= coef[chosen]
+            parts[:, chosen], below = sums, above
+        return parts, np.asarray((piece.slopes.T @ below) * coef[list(piece.positions)])
+
+    def _level(self, piece: Piece) -> FloatArray:
+        half_variance = 0.5 * piece.noise_sd**2 if self.method == "conditional_mean" else np.zeros_like(piece.noise_sd)
+        level = piece.offset[:, np.newaxis] + half_variance
+        if self.has_level:
+            position = self.terms.index(INTERCEPT)
+            level += piece.columns[:, position, np.newaxis] * piece.coef[position]
+        return np.asarray(level)
 
     def model_scale(self, columns: FloatArray, coef: FloatArray, offset: FloatArray) -> FloatArray:
         """Σ coefficient × column over rows of one unit: posterior mean of every part on the model scale, shape (P,).
@@ -114,55 +161,6 @@ class Attribution:
         if self.has_offset:
             found[self.terms.index(INTERCEPT)] += offset.sum()
         return np.asarray(found)
-
-    def _shares(
-        self, columns: FloatArray, coef: FloatArray, offset: FloatArray, noise_sd: FloatArray, starts: NDArray[np.intp]
-    ) -> FloatArray:
-        level = self.terms.index(INTERCEPT) if self.has_level else len(self.terms)
-        base = [t for t in range(len(self.terms)) if t != level and not self.media[t]]
-        media = np.flatnonzero(self.media)
-        bottom = self._level(columns, coef, offset, noise_sd)
-        middle = bottom + columns[:, base] @ coef[base]
-        top = middle + columns[:, media] @ coef[media]
-        out = np.empty((len(starts), len(self.parts), coef.shape[1]))
-        out[:, level] = np.add.reduceat(np.exp(bottom), starts, axis=0)
-        for chosen, weights in ((base, log_mean(middle, bottom)), (media, log_mean(top, middle))):
-            sums = weighted_sums(columns[:, chosen], weights, starts)
-            sums *= coef[chosen]
-            out[:, chosen] = sums
-        return out
-
-    def marginals(
-        self,
-        columns: FloatArray,
-        coef: FloatArray,
-        offset: FloatArray,
-        noise_sd: FloatArray,
-        slopes: FloatArray,
-        positions: Sequence[int],
-    ) -> FloatArray:
-        """Σ slope × coefficient × (fitted KPI under a log response, else 1) over rows of one unit, shape (M, S).
-
-        With slopes ∂column/∂λ this is ∂(fitted total)/∂λ.
-
-        Args:
-            columns, coef, offset, noise_sd: as for `sums`.
-            slopes: shape (n, M).
-            positions: term of each slope, length M.
-        """
-        if not self.multiplicative:
-            return np.asarray(slopes.sum(axis=0)[:, np.newaxis] * coef[list(positions)])
-        others = [t for t, term in enumerate(self.terms) if term != INTERCEPT]
-        fitted = np.exp(self._level(columns, coef, offset, noise_sd) + columns[:, others] @ coef[others])
-        return np.asarray((slopes.T @ fitted) * coef[list(positions)])
-
-    def _level(self, columns: FloatArray, coef: FloatArray, offset: FloatArray, noise_sd: FloatArray) -> FloatArray:
-        half_variance = 0.5 * noise_sd**2 if self.method == "conditional_mean" else np.zeros_like(noise_sd)
-        level = offset[:, np.newaxis] + half_variance
-        if self.has_level:
-            position = self.terms.index(INTERCEPT)
-            level = level + columns[:, position, np.newaxis] * coef[position]
-        return np.asarray(level)
 
 
 def weighted_sums(columns: FloatArray, weights: FloatArray, starts: NDArray[np.intp]) -> FloatArray:

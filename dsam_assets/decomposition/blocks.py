@@ -1,6 +1,6 @@
 """Parts of the fitted values, summed by panel unit and period, draw by draw, in blocks.
 
-Never more than a block is held: about a million numbers, whatever the number of rows, terms and draws. A block belongs
+Never more than a block is held, about a million numbers, whatever the number of rows, terms and draws. A block belongs
 to one panel unit, so that all its rows have the same coefficients.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsam_assets.decomposition.attribution import Attribution
+from dsam_assets.decomposition.attribution import Attribution, Piece
 from dsam_assets.design.groups import Grouping, panel_units
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.fit.predictor import BLOCK_CELLS, JointDraws
@@ -45,7 +45,7 @@ class PartBlock:
         periods: codes of the periods, ascending, shape (C,).
         parts: sums over the period's rows, shape (C, P, S).
         model_scale: coefficient × column on the model scale, summed over all rows: posterior mean, shape (P,).
-        marginals: `Attribution.marginals` over all rows, shape (M, S).
+        marginals: the second sum of `Attribution.sums` over all rows, shape (M, S).
         rows: rows in the block.
     """
 
@@ -106,12 +106,11 @@ def _block(
     for start in range(0, len(rows), step):
         piece = rows[start : start + step]
         columns, offset = columns_at(matrix, split.terms, piece), matrix.offset[piece]
-        starts = run_starts(periods[piece])
-        at = np.searchsorted(named, periods[piece[starts]])
-        parts[at] += split.sums(columns, coef, offset, joint.noise_sd, starts)
+        starts, slope = run_starts(periods[piece]), slopes.columns[piece]
+        sums, changes = split.sums(Piece(columns, coef, offset, joint.noise_sd, starts, slope, slopes.positions))
+        parts[np.searchsorted(named, periods[piece[starts]])] += sums
         linear += split.model_scale(columns, coef, offset)
-        if slopes.positions:
-            marginals += split.marginals(columns, coef, offset, joint.noise_sd, slopes.columns[piece], slopes.positions)
+        marginals += changes
     return PartBlock(unit, named, parts, linear, marginals, len(rows))
 
 

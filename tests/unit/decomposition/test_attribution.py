@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal, getcontext
 
 import numpy as np
 import pytest
@@ -25,14 +26,16 @@ def row_parts(draws: Draws, matrix: ModelMatrix, media: tuple[str, ...], **how: 
     return split, out
 
 
-@pytest.mark.parametrize(("a", "b"), [(3.0, 3.0), (2.0, 2.0 + 1e-13), (1.0, -4.0), (-700.0, 5.0), (5.0, -745.0)])
-def test_log_mean(a: float, b: float) -> None:
-    from decimal import Decimal, getcontext
-
+@pytest.mark.parametrize("bottom", [-700.0, -3.0, 4.0])
+@pytest.mark.parametrize("gap", [0.0, 1e-13, -1e-6, 9.9e-4, -1.1e-3, 0.5, -8.0, 30.0])
+def test_log_mean(bottom: float, gap: float) -> None:
+    """Against 60 digits; the gap counts, not what is left of it after it was added to the level."""
     getcontext().prec = 60
-    x, y = Decimal(a), Decimal(b)
-    exact = x.exp() if x == y else (x.exp() - y.exp()) / (x - y)
-    assert log_mean(np.array([a, b]), np.array([b, a])) == pytest.approx([float(exact)] * 2, rel=1e-14)
+    lower, g = Decimal(float(np.exp(bottom))), Decimal(gap)
+    exact = lower * ((g.exp() - 1) / g if gap else 1)
+    upper = float(lower * g.exp())
+    found = log_mean(np.array([float(lower)]), np.array([upper]), np.array([gap]))
+    assert found[0] == pytest.approx(float(exact), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", CLASSES)
