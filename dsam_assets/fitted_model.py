@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import AllocationSlice, decomposition_slice
 from dsam_assets.decomposition.contributions import Scale, decomposition, kpi_decomposition
 from dsam_assets.decomposition.decompose import decompose
-from dsam_assets.decomposition.term_groups import TermGroup, term_groups
+from dsam_assets.decomposition.evidence import channel_evidence
+from dsam_assets.decomposition.term_groups import TermGroup, baseline_terms, term_groups
 from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import design_prior_table
@@ -257,7 +259,7 @@ class FittedModel:
         return verdict_of_fit(self.draws, checks, prior, postfit, self._selection(section), section)
 
     def optimise_budget(self, scenario: Mapping[str, Any], **diagnostics: Any) -> BudgetPlan:
-        """Split a budget with the fitted response, stamped with the verdict; population effects for panels.
+        """Split a budget with the fitted response, stamped with the verdict; panels as the key `level` says.
 
         Args:
             scenario: keys of the config's section `allocation`: budget, channels, objective, …
@@ -272,20 +274,28 @@ class FittedModel:
             GateError: the verdict blocks decisions.
         """
         from dsam_assets.allocation.around_plan import frontier, response_curves
+        from dsam_assets.allocation.levels import level_terms
         from dsam_assets.allocation.plan import plan_budget
 
         planned = self.model._with(allocation={**scenario, "enabled": True})
         config = planned.config
-        require_channels(config, self.model.data, self.matrix.terms)
+        require_channels(config, self.model.data, level_terms(config.allocation.level, self.matrix))
         report = replace(self, model=planned).diagnostics(**diagnostics)  # what was spent is evidence, too
         enforce(report)
         section = AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation)
         asked = (self.draws, self.matrix, self.model.data, section, report)
-        plan = plan_budget(*asked)
+        plan = plan_budget(*asked, self._evidence(config))
         around = {**response_curves(*asked, plan).tables, **frontier(*asked, plan).tables}
         return replace(plan, tables={**plan.tables, **around})
 
     optimize_budget = optimise_budget
+
+    def _evidence(self, config: Config) -> pd.DataFrame:
+        """What the data say about each channel of the config's allocation."""
+        section = decomposition_slice(config)
+        baseline = baseline_terms(term_groups(self.matrix, section.channels, section.identifiability), self.matrix)
+        priors = design_prior_table(self.model.design)
+        return channel_evidence(config.allocation.channels, self.draws, self.matrix, priors, baseline)
 
     def to_arviz(self) -> Any:
         """The draws as an ArviZ container (an xarray DataTree), for ArviZ's own plots and summaries."""

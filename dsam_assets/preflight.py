@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dsam_assets.allocation.levels import level_terms
 from dsam_assets.config.availability import check_available
 from dsam_assets.config.key_paths import KeyPath, dotted
 from dsam_assets.config.load import LoadedConfig, load_config
@@ -85,7 +86,7 @@ def preflight(loaded: LoadedConfig) -> Preflight:
         if config.transforms.sensitivity.enabled:
             _require_scenarios(config, dataset.frame, holidays, pooling)
         if config.allocation.enabled:
-            require_channels(config, dataset.frame, matrix.terms)
+            require_channels(config, dataset.frame, level_terms(config.allocation.level, matrix))
             _require_budget(config, dataset.frame, matrix)
         gates = pre_run_gates(
             matrix,
@@ -140,14 +141,18 @@ def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) 
 def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) -> None:
     """The budget problem must be well posed; its coefficients do not matter for that."""
     from dsam_assets.allocation.feasibility import MIN_DRAWS
-    from dsam_assets.allocation.from_config import problem_from_config
+    from dsam_assets.allocation.from_config import UnitData, panel_problem
+    from dsam_assets.allocation.levels import decision_units
     from dsam_assets.allocation.scenarios import named_budgets, require_budgets
 
-    problem = problem_from_config(
+    level, modelled = config.allocation.level, frame.iloc[matrix.rows]
+    terms = level_terms(level, matrix)
+    draws = np.ones((1 if config.fit.method == "optimise" else MIN_DRAWS, len(terms)))
+    units = [UnitData(unit.name, draws, modelled.iloc[unit.rows]) for unit in decision_units(level, matrix)]
+    problem = panel_problem(
         config.allocation,
-        terms=matrix.terms,
-        coefficients=np.ones((1 if config.fit.method == "optimise" else MIN_DRAWS, len(matrix.terms))),
-        frame=frame.iloc[matrix.rows],
+        terms=terms,
+        units=units,
         response_scale=matrix.response_scale,
         kpi_type=config.model.kpi_type,
     )

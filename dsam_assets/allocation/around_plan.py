@@ -69,7 +69,7 @@ def response_curves(
     """
     tables = {}
     if section.allocation.enabled:
-        problem = budget_problem(draws, matrix, frame, section)
+        problem = budget_problem(draws, matrix, frame, section, _held(plan))
         tables = dict(response_curve_tables(problem, _planned(plan)))
     return ResponseCurves(tables, report.reliability, report.overall, report.reasons)
 
@@ -85,7 +85,7 @@ def frontier(
     """
     tables = {}
     if section.allocation.enabled:
-        problem, spend = budget_problem(draws, matrix, frame, section), _planned(plan)
+        problem, spend = budget_problem(draws, matrix, frame, section, _held(plan)), _planned(plan)
         tables = dict(frontier_tables(problem, efficient_frontier(problem, spend)))
         tables["budget_sensitivity"] = sensitivity_table(problem, spend)
     return EfficientFrontier(tables, report.reliability, report.overall, report.reasons)
@@ -94,3 +94,9 @@ def frontier(
 def _planned(plan: StampedTables) -> FloatArray:
     """Recommended spend per channel, shape (C,)."""
     return plan.tables["budget_allocation"]["spend_optimised"].to_numpy()
+
+
+def _held(plan: StampedTables) -> dict[str, str]:
+    """Why the plan keeps some channels at their reference, by model term."""
+    rows = plan.tables["budget_allocation"]
+    return dict(rows.loc[rows["held"], ["term", "evidence_why"]].itertuples(index=False, name=None))

@@ -79,6 +79,7 @@ _SUMMARY = (
 _ALLOCATION = (
     _CHANNEL,
     _text("term", "Model term."),
+    _text("unit", "Panel unit whose spend it is; empty for the average of all rows."),
     *_SPENDS,
     _number("spend_min", "spend", "Smallest allowed spend per period."),
     _number("spend_max", "spend", "Largest allowed spend per period."),
@@ -100,7 +101,17 @@ _ALLOCATION = (
     _number("marginal_score", "objective per spend", "Score per further unit; equal where no bound binds.", True),
     _number("observed_max_spend", "spend", "Largest spend in the modelled rows.", True),
     _EXTRAPOLATED,
-)
+    _number("contraction", "share", "1 − posterior variance / prior variance: what data add; may be missing.", True),
+    _number("boundary_share", "share", "Draws next to a boundary; missing without one.", True),
+    _number("max_baseline_corr", "correlation", "Largest |r| with trend, season or holidays; may be missing.", True),
+    forms.one_of(
+        "evidence",
+        "weak when prior, boundary or baseline say as much as the data, else ok; unknown when not computed.",
+        "ok", "weak", "unknown",
+    ),
+    _text("evidence_why", "Why the evidence is weak; empty otherwise."),
+    forms.flag("held", "Kept at the reference spend because the evidence is weak (allocation.hold_weak)."),
+)  # fmt: skip
 
 _DIAGNOSTICS = (
     _text("section", "certificate, start or candidates."),

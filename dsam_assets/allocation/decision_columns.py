@@ -140,7 +140,7 @@ _SENSITIVITY = (
     EXTRAPOLATED,
 )  # fmt: skip
 
-_SCENARIO = text("scenario", "Name of the budget: as configured, plan for the recommended one, or a change like -20%.")
+_SCENARIO = text("scenario", "Name of the budget: as configured, plan for the recommended one, or 20% less.")
 _KIND = one_of(
     "kind", "plan: the recommended plan; named: allocation.scenarios; change: the plan's budget, less or more.",
     "plan", "named", "change",

@@ -46,8 +46,9 @@ def _check_names(problem: Problem) -> None:
             wanted="at least one channel",
             fix="List the channels with their terms and bounds.",
         )
-    for what in ("name", "term"):
-        labels = [str(getattr(channel, what)) for channel in problem.channels]
+    names = [channel.name for channel in problem.channels]
+    terms = [" of ".join(filter(None, (channel.term, channel.unit))) for channel in problem.channels]
+    for what, labels in (("name", names), ("term", terms)):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise AllocationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,23 @@ SEED_WHEN_NULL = 0
 _THINNING_STREAM = 0
 
 
+@dataclass(frozen=True, eq=False)
+class UnitData:
+    """What a plan knows of one unit: of the panel's average group, of one group, or of each.
+
+    Attributes:
+        name: the group's label; empty for the average.
+        coefficients: posterior draws of the K coefficients on the original scale, shape (S, K).
+        frame: its modelled rows; spend means, maxima and currency rates come from here.
+        kpi: its mean KPI per period; only ratios matter, and only under a log response of several units.
+    """
+
+    name: str
+    coefficients: FloatArray
+    frame: pd.DataFrame
+    kpi: float = 1.0
+
+
 def problem_from_config(
     section: Any,
     *,
@@ -27,15 +45,33 @@ def problem_from_config(
     response_scale: ResponseScale,
     kpi_type: KpiType = "revenue",
 ) -> Problem:
-    """The budget problem that the config describes.
+    """The budget problem that the config describes, for one set of coefficients; `panel_problem` says more.
 
     Args:
         section: `config.allocation`, with the specification's key names as attributes.
         terms: names of the K coefficients.
-        coefficients: posterior draws on the original scale, shape (S, K); population coefficients for a panel.
-        frame: the modelled rows only; spend means, maxima and currency rates come from here.
+        coefficients: posterior draws on the original scale, shape (S, K).
+        frame: the modelled rows only.
         response_scale: scale of the model's response.
         kpi_type: `model.kpi_type`.
+    """
+    units = [UnitData("", coefficients, frame)]
+    return panel_problem(section, terms=terms, units=units, response_scale=response_scale, kpi_type=kpi_type)
+
+
+def panel_problem(
+    section: Any,
+    *,
+    terms: Sequence[str],
+    units: Sequence[UnitData],
+    response_scale: ResponseScale,
+    kpi_type: KpiType = "revenue",
+) -> Problem:
+    """The budget problem that the config describes, over one unit or several.
+
+    With several units every channel is a decision of each, named `TV (north)`. Bounds, responses and a given reference
+    are those of a channel in one unit; the budget and the KPI baseline are those of all units together, and the
+    baseline is divided as the observed KPI is.
 
     Returns:
         The problem, with at most `allocation.posterior.draws` draws, chosen at random without replacement by the seed.
@@ -46,15 +82,13 @@ def problem_from_config(
     """
     seed = SEED_WHEN_NULL if section.seed is None else int(section.seed)
     columns = _term_positions([channel.term for channel in section.channels], terms)
-    kept = _kept_draws(len(coefficients), section.posterior.draws, seed)
-    references = _references(section, frame)
-    channels = tuple(
-        _channel(channel, reference, frame) for channel, reference in zip(section.channels, references, strict=True)
-    )
+    kept = _kept_draws(len(units[0].coefficients), section.posterior.draws, seed)
+    several, whole = len(units) > 1, sum(unit.kpi for unit in units)
+    channels = [channel for unit in units for channel in _unit_channels(section, unit, several)]
     goal = section.objective
     return Problem(
-        channels=channels,
-        coefficients=np.ascontiguousarray(coefficients[kept][:, columns]),
+        channels=tuple(channels),
+        coefficients=np.concatenate([unit.coefficients[kept][:, columns] for unit in units], axis=1),
         total=_budget(section),
         response_scale=response_scale,
         scenario=section.scenario,
@@ -65,12 +99,22 @@ def problem_from_config(
         risk_quantile=goal.risk.quantile,
         value_per_kpi=goal.value_per_kpi,
         kpi_baseline=goal.kpi_baseline,
+        unit_shares={unit.name: unit.kpi / whole for unit in units} if several else {},
         allow_relative_log_uplift=goal.allow_relative_log_uplift,
         currency_scale=1.0 if section.currency_scale is None else float(section.currency_scale),
         kpi_type=kpi_type,
         n_candidates=int(section.n_candidates),
         seed=seed,
     )
+
+
+def _unit_channels(section: Any, unit: UnitData, several: bool) -> list[Channel]:
+    references = _references(section, unit.frame)
+    channels = [_channel(row, spend, unit.frame) for row, spend in zip(section.channels, references, strict=True)]
+    return [
+        replace(channel, unit=unit.name, name=f"{channel.name} ({unit.name})" if several else channel.name)
+        for channel in channels
+    ]
 
 
 def _budget(section: Any) -> float:

@@ -36,7 +36,7 @@ class BudgetScenario:
     """One budget and its best plan.
 
     Attributes:
-        name: as the config names it, `plan`, or the change in percent.
+        name: as the config names it, `plan`, or a change such as `10% less`.
         kind: `plan`, `named` or `change`.
         total: the budget per period, spend units.
         spend: the best plan, shape (C,); None where the bounds allow none.
@@ -94,13 +94,17 @@ def budget_scenarios(
     """
     own = float(plan.sum())
     asked = [(name, "named", total) for name, total in budgets]
-    asked = asked or [(f"{change:+.0%}", "change", (1.0 + change) * own) for change in CHANGES]
+    asked = asked or [(_words(change), "change", (1.0 + change) * own) for change in CHANGES]
     found = [BudgetScenario(PLAN, "plan", own, plan)]
     for name, kind, total in asked:
         reason = _misfit(problem, total)
         spend = None if reason else _best(at_budget(problem, total), plan)
         found.append(BudgetScenario(name, kind, total, spend, reason))
     return tuple(sorted(found, key=lambda scenario: scenario.total))
+
+
+def _words(change: float) -> str:
+    return f"{abs(change):.0%} {'less' if change < 0.0 else 'more'}"
 
 
 def _best(problem: Problem, plan: FloatArray) -> FloatArray:

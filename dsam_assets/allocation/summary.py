@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,16 @@ from dsam_assets.allocation.waterfall import waterfall_rows
 from dsam_assets.scales import FloatArray
 
 
-def allocation_tables(allocation: Allocation) -> Mapping[str, pd.DataFrame]:
-    """Every allocation table by artefact name, with the columns and dtypes of `COLUMNS`."""
-    builders = {
+def allocation_tables(allocation: Allocation, evidence: pd.DataFrame | None = None) -> Mapping[str, pd.DataFrame]:
+    """Every allocation table by artefact name, with the columns and dtypes of `COLUMNS`.
+
+    Args:
+        allocation: the plan.
+        evidence: `contraction`, `boundary_share`, `max_baseline_corr`, `weak` and `why` by model term; unknown without.
+    """
+    builders: Mapping[str, Callable[[Allocation], Mapping[str, Any]]] = {
         "budget_summary": summary_rows,
-        "budget_allocation": allocation_rows,
+        "budget_allocation": lambda found: {**allocation_rows(found), **_evidence(found, evidence)},
         "budget_diagnostics": diagnostics_rows,
         "budget_roi_cpa": _efficiency_rows,
         "budget_impact": impact_rows,
@@ -113,6 +118,7 @@ def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:
     return {
         "channel": list(problem.names),
         "term": [channel.term for channel in problem.channels],
+        "unit": [channel.unit for channel in problem.channels],
         **spends,
         "spend_min": problem.lower,
         "spend_max": problem.upper,
@@ -133,6 +139,21 @@ def allocation_rows(allocation: Allocation) -> Mapping[str, Any]:
         "marginal_score": finite(evidence.marginals),
         "observed_max_spend": problem.observed_max,
         "extrapolated": evidence.extrapolated,
+    }
+
+
+def _evidence(allocation: Allocation, evidence: pd.DataFrame | None) -> Mapping[str, Any]:
+    """What the data say about each channel, and whether it was held for that."""
+    channels = allocation.problem.channels
+    numbers, held = ("contraction", "boundary_share", "max_baseline_corr"), [bool(channel.held) for channel in channels]
+    if evidence is None:
+        return {**dict.fromkeys(numbers, np.nan), "evidence": "unknown", "evidence_why": "", "held": held}
+    known = evidence.loc[[channel.term for channel in channels]]
+    return {
+        **{name: known[name].to_numpy() for name in numbers},
+        "evidence": np.where(known["weak"], "weak", "ok"),
+        "evidence_why": known["why"].to_numpy(),
+        "held": held,
     }
 
 

@@ -8,6 +8,8 @@ from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
     import pandas as pd
 
@@ -30,6 +32,7 @@ def allocation(
     design_matrix: ModelMatrix,
     model_frame: pd.DataFrame,
     diagnostics_report: DiagnosticsReport,
+    decomposition: Mapping[str, pd.DataFrame],
     config_allocation: AllocationSlice,
 ) -> Published:
     """The budget split that maximises the objective, with its certificate; refused when a gate blocks decisions."""
@@ -37,7 +40,8 @@ def allocation(
     from dsam_assets.diagnostics.report import enforce
 
     enforce(diagnostics_report)
-    plan = plan_budget(posterior, design_matrix, model_frame, config_allocation, diagnostics_report)
+    evidence = decomposition.get("channel_evidence")
+    plan = plan_budget(posterior, design_matrix, model_frame, config_allocation, diagnostics_report, evidence)
     return Published(plan, plan.facts())
 
 

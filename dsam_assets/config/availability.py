@@ -56,8 +56,6 @@ _OFF = "set it to false"
 _REMOVE = "remove the line"
 
 GAPS: tuple[Gap, ...] = (
-    Gap("allocation.level", _is_not("population"), "use level: population"),
-    Gap("allocation.hold_weak", _is(True), _OFF),
     Gap("forecast.enabled", _is(True), _OFF),
     Gap("diagnostics.waivers[]", _anything, _REMOVE),
     Gap("security.allow_unsafe_formula", _is(True), _OFF),

@@ -59,6 +59,9 @@ def _budget(allocation: AllocationSection) -> Iterator[Problem]:
         if allocation.scenario == "max_response":
             yield Problem(path, "is required for scenario max_response", fix="write the total spend to allocate")
         return
+    if allocation.level == "group":
+        # bounds are those of one group, the budget is that of all: the data say how many there are
+        return
     least = math.fsum(channel.bounds.min for channel in allocation.channels)
     most = math.fsum(channel.bounds.max for channel in allocation.channels)
     if least > total * (1 + _ROUNDING):
@@ -80,6 +83,16 @@ def _question(allocation: AllocationSection) -> Iterator[Problem]:
     if allocation.objective.target == "profit" and allocation.objective.value_per_kpi is None:
         path = ("allocation", "objective", "value_per_kpi")
         yield Problem(path, "is required for objective target profit", fix="write the currency value of one KPI unit")
+
+
+def _level(allocation: AllocationSection) -> Iterator[Problem]:
+    level = allocation.level
+    key, _, name = (part.strip() for part in level.partition("="))
+    if level not in ("population", "group") and not (key and name):
+        fix = "write the grouping key and the group's name, as in market=north"
+        yield Problem(
+            ("allocation", "level"), "must be population, group, or one group such as market=north", level, fix
+        )
 
 
 def _risk(allocation: AllocationSection) -> Iterator[Problem]:
@@ -132,5 +145,6 @@ def allocation_rules(config: Config) -> Iterator[Problem]:
     yield from _reference(allocation)
     yield from _named_budgets(allocation)
     yield from _risk(allocation)
+    yield from _level(allocation)
     if allocation.enabled:
         yield from _question(allocation)

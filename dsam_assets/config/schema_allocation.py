@@ -141,8 +141,9 @@ class AllocationSection(Section):
     scenarios: Annotated[tuple[NamedBudget, ...], Field(strict=False)] = Field(
         default=(), description="Further budgets {name, total} that are optimised and compared."
     )
-    level: Literal["population", "group"] = Field(
-        default="population", description="Optimise the population effect, or each group of a panel."
+    level: Text = Field(
+        default="population",
+        description="population effects, one group of a panel as market=north, or group: every group at once.",
     )
     hold_weak: bool = Field(default=False, description="Keep channels with weak evidence at their reference spend.")
 

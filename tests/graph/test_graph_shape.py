@@ -78,7 +78,9 @@ EDGES = {
         "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "diagnostics_report",
         "config/data", "config/decomposition",
     },
-    "allocation": {"posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation"},
+    "allocation": {
+        "posterior", "design_matrix", "model_frame", "diagnostics_report", "decomposition", "config/allocation",
+    },
     **{
         name: {
             "posterior", "design_matrix", "model_frame", "diagnostics_report", "config/allocation", "allocation",

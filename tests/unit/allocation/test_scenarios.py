@@ -29,7 +29,7 @@ def tables_of(problem, budgets=()):
 def test_without_names_the_budget_changes_by_tenths_and_fifths():
     plan, tables = tables_of(root_problem(DRAWS, 20.0))
     rows = tables["budget_scenarios"]
-    assert list(rows["scenario"]) == ["-20%", "-10%", "plan", "+10%", "+20%"]
+    assert list(rows["scenario"]) == ["20% less", "10% less", "plan", "10% more", "20% more"]
     np.testing.assert_allclose(rows["budget"], [16.0, 18.0, 20.0, 22.0, 24.0])
     np.testing.assert_allclose(rows["budget_change"], [-0.2, -0.1, 0.0, 0.1, 0.2], atol=1e-12)
     assert list(rows["kind"].unique()) == ["change", "plan"]
@@ -71,10 +71,10 @@ def test_changes_beyond_the_bounds_say_so_and_have_no_numbers():
     _, tables = tables_of(root_problem(DRAWS, 20.0, upper=[8.0, 7.0, 6.5], lower=[6.0, 6.0, 5.0]))
     rows = tables["budget_scenarios"].set_index("scenario")
     assert list(rows["status"]) == ["infeasible", "ok", "ok", "infeasible", "infeasible"]
-    assert rows.loc["-20%", "reason"] == "16, but minima sum to 17: 1 too much"
-    assert rows.loc["+10%", "reason"] == "22, but maxima sum to 21.5: 0.5 is left over"
-    assert rows.loc["+10%", ["score", "delta_kpi_mean", "metric_value"]].isna().all()
-    assert set(tables["budget_scenario_spend"]["scenario"]) == {"-10%", "plan"}
+    assert rows.loc["20% less", "reason"] == "16, but minima sum to 17: 1 too much"
+    assert rows.loc["10% more", "reason"] == "22, but maxima sum to 21.5: 0.5 is left over"
+    assert rows.loc["10% more", ["score", "delta_kpi_mean", "metric_value"]].isna().all()
+    assert set(tables["budget_scenario_spend"]["scenario"]) == {"10% less", "plan"}
 
 
 @pytest.mark.parametrize(("total", "reason"), [(16.0, "minima sum to 17"), (22.0, "maxima sum to 21.5")])

@@ -18,8 +18,6 @@ HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
 PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
-    "allocation.level": [HEAD + "allocation: {level: group}"],
-    "allocation.hold_weak": [HEAD + "allocation: {hold_weak: true}"],
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
     "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
