@@ -57,7 +57,7 @@ class ObjectiveSection(Section):
         default=None, description="Currency value of one KPI unit. Required for profit."
     )
     kpi_baseline: Positive | None = Field(
-        default=None, description="KPI without the plan, > 0; for log-response models."
+        default=None, description="KPI per period at the reference spend, > 0; for log-response models."
     )
     allow_relative_log_uplift: bool = Field(
         default=False, description="Report relative uplift for log-response models without kpi_baseline."
@@ -139,7 +139,7 @@ class AllocationSection(Section):
     posterior: PosteriorSection = part(PosteriorSection, "Posterior draws.")
     objective: ObjectiveSection = part(ObjectiveSection, "What is maximised.")
     scenarios: Annotated[tuple[NamedBudget, ...], Field(strict=False)] = Field(
-        default=(), description="Further budgets {name, total} that are optimised and compared."
+        default=(), description="Budgets {name, total} that are optimised and compared; none: the plan's, less and more."
     )
     level: Text = Field(
         default="population",

@@ -68,7 +68,7 @@ def test_available_features_pass(load: Load, text: str) -> None:
 
 def test_all_problems_come_in_one_error(load: Load) -> None:
     text = HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}\n"
-    text += "forecast: {enabled: true}\nallocation: {hold_weak: true}"
+    text += "forecast: {enabled: true}\nsecurity: {allow_unsafe_formula: true}"
     with pytest.raises(NotAvailableYetError) as caught:
         check_available(load(text))
     found = str(caught.value)
