@@ -139,7 +139,7 @@ class AllocationSection(Section):
     posterior: PosteriorSection = part(PosteriorSection, "Posterior draws.")
     objective: ObjectiveSection = part(ObjectiveSection, "What is maximised.")
     scenarios: Annotated[tuple[NamedBudget, ...], Field(strict=False)] = Field(
-        default=(), description="Budgets {name, total} that are optimised and compared; none: the plan's, less and more."
+        default=(), description="Budgets {name, total} that are optimised and compared; none: the plan's and others."
     )
     level: Text = Field(
         default="population",

@@ -18,7 +18,8 @@ OWN_FILES = {
     "pooled_demo": {"10_pre_run/dropped_groups.csv", "10_pre_run/holiday_feature_manifest.csv"},
 }
 EVERY_RUN = {
-    "run_manifest.json", "20_model_fit/model.nc", "30_post_run/posterior_summary.csv", "30_post_run/decomp_channels.csv",
+    "run_manifest.json", "20_model_fit/model.nc", "30_post_run/posterior_summary.csv",
+    "30_post_run/decomp_channels.csv",
     "40_diagnostics/diagnostics_report.csv", "50_model_selection/loo_summary.csv", "60_optimisation/budget_summary.csv",
 }  # fmt: skip
 

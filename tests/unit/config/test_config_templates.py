@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsam_assets.config.availability import GAPS, check_available
+from dsam_assets.config.availability import check_available
 from dsam_assets.config.key_paths import dotted, schema_keys
 from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.schema import Config
