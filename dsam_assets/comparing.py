@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
@@ -31,12 +32,15 @@ NEEDED = {
 REBUILD = "Make the run folder again with dsam run."
 
 
-def compare_runs(run_dirs: Sequence[Path | str], *, force_different_data: bool = False) -> Comparison:
+def compare_runs(
+    run_dirs: Sequence[Path | str], *, force_different_data: bool = False, today: dt.date | None = None
+) -> Comparison:
     """Rank finished runs by how well they predict, next to the state of their diagnostics.
 
     Args:
         run_dirs: two or more run folders.
         force_different_data: compare the rows that all runs share, even if the runs explain different data.
+        today: the day by which the waivers of the runs hold or have expired; the date in UTC when not given.
 
     Raises:
         ConfigError: fewer than two folders, or one of them twice.
@@ -44,11 +48,12 @@ def compare_runs(run_dirs: Sequence[Path | str], *, force_different_data: bool =
         DataError: the runs do not explain the same data.
     """
     from dsam_assets.selection.recommendation import compare_evidence
+    from resources.clock import utc_today
 
     folders = [Path(each) for each in run_dirs]
     _require_several(folders)
     labels = _labels(folders)
-    runs = [read_run(folder, label) for folder, label in zip(folders, labels, strict=True)]
+    runs = [read_run(folder, label, today or utc_today()) for folder, label in zip(folders, labels, strict=True)]
     return compare_evidence(runs, force=force_different_data)
 
 
@@ -69,8 +74,8 @@ def _labels(folders: Sequence[Path]) -> list[str]:
     return [str(folder) if names.count(name) > 1 else name for folder, name in zip(folders, names, strict=True)]
 
 
-def read_run(folder: Path, label: str) -> RunEvidence:
-    """What a run folder says about its model; every file is checked against the manifest.
+def read_run(folder: Path, label: str, today: dt.date) -> RunEvidence:
+    """What a run folder says about its model on a day; every file is checked against the manifest.
 
     Raises:
         StoreError: the folder is not a run folder, or a file in it is missing or damaged.
@@ -79,7 +84,7 @@ def read_run(folder: Path, label: str) -> RunEvidence:
 
     files = _RunFiles(folder)
     spec, loo, tscv = (files.row(name, columns) for name, columns in NEEDED.items())
-    evidence = RunEvidence(label, str(folder), files.facts(spec, loo), loo, None, tscv)
+    evidence = RunEvidence(label, str(folder), files.facts(spec, loo, today), loo, None, tscv)
     return evidence if evidence.loo.get("status") != "ok" else _with_rows(evidence, files)
 
 
@@ -109,16 +114,33 @@ class _RunFiles:
         self.folder = folder
         self.manifest = _manifest(folder, folder / MANIFEST)
 
-    def facts(self, spec: dict[str, Any], loo: dict[str, Any]) -> dict[str, Any]:
-        """What the run is about. The specification's row may have been switched off; LOO knows the scale as well."""
+    def facts(self, spec: dict[str, Any], loo: dict[str, Any], today: dt.date) -> dict[str, Any]:
+        """What the run is about; a run under a waiver that has expired fails.
+
+        The specification's row may have been switched off; LOO knows the scale as well.
+        """
         found = self.manifest.get("verdict")
         verdict = found if isinstance(found, dict) else {}
         converged = verdict.get("converged")
         facts = {name: self.manifest.get(name) for name in ("market", "model_name", "status", "data_sha256")}
         facts |= {name: verdict.get(name) for name in ("overall", "reliability")}
+        facts |= self._waived(verdict.get("waivers", []), today)
         facts |= {"converged": converged if isinstance(converged, bool) else None}
         facts |= {name: spec.get(name) for name in ("model_type", "formula", "response", "response_scale")}
         return facts | {"response_scale": loo.get("response_scale") or facts["response_scale"]}
+
+    def _waived(self, waivers: Any, today: dt.date) -> dict[str, str]:
+        """The failures that were waived, and what is left of the overall status when a waiver has expired since."""
+        try:
+            applied = [waiver for waiver in waivers if waiver["state"] == "applied"]
+            lapsed = [dt.date.fromisoformat(waiver["expires"]) < today for waiver in applied]
+            texts = [
+                f"{each['check']} waived by {each['who']} until {each['expires']}{' (expired)' if over else ''}"
+                for each, over in zip(applied, lapsed, strict=True)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _bad_manifest(self.folder, f"its waivers: {type(error).__name__}, {error}") from error
+        return {"waived": "; ".join(texts), **({"overall": "fail"} if any(lapsed) else {})}
 
     def row(self, name: str, columns: Sequence[str]) -> dict[str, Any]:
         """The first row of a table; empty when the run does not have it. Missing values are None."""

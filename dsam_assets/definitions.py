@@ -17,6 +17,7 @@ from dsam_assets.assets import (
 )
 from dsam_assets.assets.jobs import fleet_job, observe, refit, refresh
 from resources.catalogue import ConfigCatalogue
+from resources.clock import Clock
 from resources.figure_images import FigureImages
 from resources.locations import Locations, data_roots, locations
 from resources.result_store import ResultStore, StoreIOManager
@@ -43,6 +44,7 @@ def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progres
         executor=dg.in_process_executor,
         resources={
             "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),
+            "clock": Clock(),
             "store": store,
             "io_manager": StoreIOManager(store=store),
             "stan": StanResource(progress=progress),

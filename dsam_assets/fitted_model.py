@@ -24,7 +24,7 @@ from dsam_assets.diagnostics.convergence import convergence
 from dsam_assets.diagnostics.gate_table import gate_frame
 from dsam_assets.diagnostics.postfit import PostfitChecks, postfit_checks
 from dsam_assets.diagnostics.report import DiagnosticsReport, enforce
-from dsam_assets.diagnostics.verdicts import verdict_of_fit
+from dsam_assets.diagnostics.verdicts import fit_checks, verdict
 from dsam_assets.errors import ConfigError, FitError
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.fitted import fit_metrics, fitted_kpi_table, fitted_table, observed_kpi_table, observed_table
@@ -249,14 +249,17 @@ class FittedModel:
         """The verdict: every check of the fit, judged.
 
         Args:
-            settings: keys of the config's section `diagnostics`: policy_mode, gating, enforce_publish_gate, …
+            settings: keys of the config's section `diagnostics`: policy_mode, gating, enforce_publish_gate, waivers, …
         """
+        from resources.clock import utc_today
+
         model = self.model._with(diagnostics=settings)
         section = model.config.diagnostics
         checks = self.model.pre_flight_checks(section.policy_mode)
         prior = self.model.prior_predictive(section.policy_mode, runner=self.runner)["prior_predictive_checks"]
-        postfit = gate_frame(self._postfit(section).gates)
-        return verdict_of_fit(self.draws, checks, prior, postfit, self._selection(section), section)
+        fit = fit_checks(self.draws, self._selection(section), section)
+        tables = (checks, prior, gate_frame(fit), gate_frame(self._postfit(section).gates))
+        return verdict(tables, section, utc_today())
 
     def optimise_budget(self, scenario: Mapping[str, Any], **diagnostics: Any) -> BudgetPlan:
         """Split a budget with the fitted response, stamped with the verdict; panels as the key `level` says.

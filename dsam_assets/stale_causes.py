@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ SOURCE_WORDS = {
 NEVER = "never made"
 CONFIG_CHANGED = f"{SOURCE_WORDS['config_file']} changed"
 SHOWN_KEYS = 3
+ANY_DAY = "any day"  # of a verdict that no waiver limits
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ def merge(causes: Causes, more: Cause) -> None:
     known = causes.get(more.what)
     if known is None or len(more.trail) < len(known.trail):
         causes[more.what] = more
+
+
+def ended_on(verdict: Mapping[str, Any], today: date) -> date | None:
+    """The day on which a waiver under a stored verdict ended, by what is shown of the verdict; `None` if none did."""
+    text = str(verdict.get("holds_until", ANY_DAY))
+    last = None if text == ANY_DAY else date.fromisoformat(text)
+    return last if last is not None and last < today else None
 
 
 def source_cause(source: str, recorded: str | None, found: str, path: Path | None, missing: str) -> str:

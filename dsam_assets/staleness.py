@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -25,9 +26,11 @@ from dsam_assets.stale_causes import (
     changed_at,
     code_causes,
     config_cause,
+    ended_on,
     merge,
     source_cause,
 )
+from resources.clock import utc_today
 from resources.codecs import CODECS
 from resources.config_files import config_files
 from resources.dry_store import DryStore
@@ -125,6 +128,13 @@ def market_state(store: Store, catalogue: ConfigCatalogue, market: str) -> Marke
     left = {state.asset for state in states if state.condition != "current"} | {"inputs"}
     failures = tuple(failure for failure in store.problems(market) if failure.asset in left)
     return MarketState(market, condition, states, problem, failures)
+
+
+def _day_causes(declaration: Declaration, record: Record | None) -> Iterable[Cause]:
+    """The verdict's source is the day: it changes by itself when a waiver ends."""
+    if declaration.name == VERDICT and record is not None and (last := ended_on(record.metadata["shown"], utc_today())):
+        since = datetime.combine(last + timedelta(days=1), time(), UTC).isoformat(timespec="seconds")
+        yield Cause(f"a waiver ended on {last}", since, (VERDICT,))
 
 
 def _halted_by(verdict: Record | None) -> str:
@@ -272,7 +282,7 @@ class _Walk:
             if record.code_version != declaration.code_version:
                 for what in code_causes(record.code, declaration.code):
                     merge(causes, Cause(what, "", name))
-        for cause in self._source_causes(declaration, record):
+        for cause in (*self._source_causes(declaration, record), *_day_causes(declaration, record)):
             merge(causes, cause)
         return causes
 

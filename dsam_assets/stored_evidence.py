@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsam_assets.comparing import NEEDED
 from dsam_assets.errors import StoreError
+from dsam_assets.stale_causes import ended_on
+from resources.clock import utc_today
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +71,10 @@ def _require_one_run(store: Store, market: str, found: dict[str, Record]) -> Non
     if apart:
         told = "; ".join(f"{name} is older than its {', '.join(inputs)}" for name, inputs in apart.items())
         raise StoreError("The stored results are not of one run.", got=told, fix=f"dsam refresh {market}")
+    if last := ended_on(found["diagnostics_report"].metadata["shown"], utc_today()):
+        raise StoreError(
+            "The stored verdict is of an earlier day.", got=f"a waiver ended on {last}", fix=f"dsam refresh {market}"
+        )
 
 
 def _facts(found: dict[str, Record]) -> dict[str, Any]:
@@ -81,6 +87,7 @@ def _facts(found: dict[str, Record]) -> dict[str, Any]:
         "overall": verdict.get("overall"),
         "reliability": verdict.get("reliability"),
         "converged": converged if isinstance(converged, bool) else None,
+        "waived": "" if verdict.get("waived") == "nothing" else verdict.get("waived"),
         "data_sha256": data.get("sha256"),
         **{name: fit.get(name) for name in ("r2", "rmse", "smape")},
     }

@@ -235,6 +235,7 @@ class ReportCodec:
 
     def encode(self, asset: str, value: Any) -> Files:
         from dsam_assets.diagnostics import calibration, report
+        from dsam_assets.diagnostics.waivers import waiver_frame
 
         tables, value = value.loo, value.report
         policy = {
@@ -244,6 +245,7 @@ class ReportCodec:
         }
         return {
             **TableCodec().encode(asset, value.to_frame()),
+            **(TableCodec().encode("waivers", waiver_frame(value.waivers)) if value.waivers else {}),
             "diagnostics_summary.txt": report.summary_text(value).encode(),
             "convergence_report.json": json_bytes(report.convergence_json(value)),
             "pareto_k_summary.json": json_bytes(report.pareto_k_json(value, tables)),
@@ -253,8 +255,11 @@ class ReportCodec:
 
     def decode(self, asset: str, names: tuple[str, ...], read: Read) -> Any:
         from dsam_assets.diagnostics.report import report_from_frame
+        from dsam_assets.diagnostics.waivers import waivers_from_frame
 
-        return report_from_frame(read_parquet(read(f"{asset}.parquet")), **json.loads(read("policy.json")))
+        tables = TablesCodec().decode(asset, names, read)
+        waivers = waivers_from_frame(tables["waivers"]) if "waivers" in tables else ()
+        return report_from_frame(tables[asset], **json.loads(read("policy.json")), waivers=waivers)
 
 
 @dataclass(frozen=True)

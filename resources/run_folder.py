@@ -157,6 +157,14 @@ def _response_scale(store: Store, market: str, records: Mapping[str, Record]) ->
     return str(json.loads(store.read(market, records["design_matrix"], "design_matrix.json"))["response_scale"])
 
 
+def _waivers(store: Store, market: str, records: Mapping[str, Record]) -> list[dict[str, str]]:
+    """What became of each waiver on the day of the verdict."""
+    record = records.get("diagnostics_report")
+    if record is None or "waivers.parquet" not in record.files:
+        return []
+    return [waiver.document() for waiver in _decode(store, market, record, "report").waivers]
+
+
 def _manifest(
     market: str, report: Any, records: Mapping[str, Record], contents: Mapping[str, bytes], store: Store, status: str
 ) -> dict[str, Any]:
@@ -167,7 +175,10 @@ def _manifest(
         "model_name": report.name,
         "status": status,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "verdict": {key: verdict.get(key) for key in ("overall", "reliability", "converged")},
+        "verdict": {
+            **{key: verdict.get(key) for key in ("overall", "reliability", "converged")},
+            "waivers": _waivers(store, market, records),
+        },
         "data_sha256": shown.get("model_frame", {}).get("sha256"),
         "assets": {
             name: {

@@ -95,7 +95,9 @@ def plan_budget(
         known = _evidence_of(section.allocation, evidence)
         held = known.loc[known["weak"], "why"].to_dict() if section.allocation.hold_weak else {}
         found = allocate(budget_problem(draws, matrix, frame, section, held))
-        stamp = {"reliability": report.reliability, "diagnostics_overall": report.overall}
+        stamp = {
+            "reliability": report.reliability, "diagnostics_overall": report.overall, "waived": report.waived,
+        }  # fmt: skip
         basis = _basis(draws, matrix, section.allocation.level)
         scenarios = budget_scenarios(found.problem, found.best_spend, named_budgets(section.allocation))
         tables = _stamped(allocation_tables(found, known), {**stamp, **basis})

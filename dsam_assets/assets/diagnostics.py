@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.config.schema_data import DataSection
-    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+    from dsam_assets.config.slices import DiagnosticsSlice, GatingSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.fit.draws import Draws
 
@@ -60,7 +60,7 @@ def postfit_checks(
     holiday_features: Mapping[str, pd.DataFrame],
     prior_table: pd.DataFrame,
     config_data: DataSection,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """Residual autocorrelation, boundary hits, within variation, identifiability, leverage, predictor risk register."""
     from dsam_assets.data.holidays import from_tables
@@ -77,27 +77,53 @@ def postfit_checks(
 
 
 @market_asset(
+    codec="table", code=["fit", "diagnostics"], dagster_type=table_type("fit_checks"),
+    columns=table_columns("fit_checks"),
+)  # fmt: skip
+def fit_checks(
+    context: dg.AssetExecutionContext,
+    posterior: Draws,
+    loo: Mapping[str, pd.DataFrame],
+    config_diagnostics: DiagnosticsSlice,
+) -> Published:
+    """The sampler's checks (R-hat, effective sample size, divergences, energy) or the optimiser's, calibration, and
+    Pareto k, judged."""
+    from dsam_assets.diagnostics.gate_table import gate_frame
+    from dsam_assets.diagnostics.verdicts import fit_checks as checks
+
+    found = checks(posterior, loo, config_diagnostics)
+    return Published(gate_frame(found), {row.check_id: row.status for row in found})
+
+
+@market_asset(
     codec="report", code=["diagnostics"], columns=table_columns("diagnostics_report"),
-    dagster_type=tables_type("report", "the verdict", lambda made: {"diagnostics_report": made.report.to_frame()}),
-    check_specs=check_specs("diagnostics_report", FIT_CHECKS),
+    dagster_type=tables_type("report", "the verdict", lambda made: made.report.tables()),
+    check_specs=check_specs("diagnostics_report", FIT_CHECKS), resources=["clock"], always_run=True,
 )  # fmt: skip
 def diagnostics_report(
     context: dg.AssetExecutionContext,
-    posterior: Draws,
     pre_run_checks: pd.DataFrame,
     prior_predictive: Mapping[str, pd.DataFrame],
+    fit_checks: pd.DataFrame,
     postfit_checks: Mapping[str, pd.DataFrame],
     loo: Mapping[str, pd.DataFrame],
-    config_diagnostics: DiagnosticsSection,
+    config_gating: GatingSlice,
 ) -> Published:
-    """The verdict: every check judged under the policy, the overall status, and whether decisions may follow."""
-    from dsam_assets.diagnostics.verdicts import Verdict, verdict_of_fit
+    """The verdict of the day: every check judged under the policy and the waivers, and whether decisions may follow.
 
-    report = verdict_of_fit(
-        posterior, pre_run_checks, prior_predictive["prior_predictive_checks"], postfit_checks["postfit_checks"], loo,
-        config_diagnostics,
+    All that is expensive is judged in the tables that it reads, so it is made anew in every run and cannot outlive a
+    waiver. Its content changes only when a check or what became of a waiver does; otherwise everything below is reused.
+    Materialised by itself, an asset that takes this verdict refuses one that rests on a waiver which has since expired,
+    even when nothing else has changed (`market_asset`): no stored plan outlives the waiver that it was made under.
+    """
+    from dsam_assets.diagnostics.verdicts import Verdict, verdict
+
+    tables = (
+        pre_run_checks, prior_predictive["prior_predictive_checks"], fit_checks, postfit_checks["postfit_checks"],
     )  # fmt: skip
+    report = verdict(tables, config_gating, context.resources.clock.today())
     converged = "does not apply" if report.converged is None else report.converged
     shown = {"overall": report.overall, "reliability": report.reliability, "converged": converged}
     rows = [row for row in report.results if row.check_id in FIT_CHECKS]
+    shown |= {"waived": report.waived or "nothing", "holds_until": str(report.holds_until or "any day")}
     return Published(Verdict(report, loo), shown, [check_result(row, report.policy_mode) for row in rows])

@@ -2,7 +2,8 @@
 
 The decorated function reads its inputs, calls one core function and returns a `Published` value. The rest is done here:
 an asset whose code and inputs are those of its stored record is not computed again (the tag `dsam/force` overrides
-that), its data version is the hash of its content, and seconds and peak memory are attached.
+that), its data version is the hash of its content, and seconds and peak memory are attached. An asset that takes the
+verdict is neither computed nor reused when the stored verdict rests on a waiver that has expired since.
 """
 
 import base64
@@ -26,6 +27,7 @@ from resources.store import Encoded, Record, Store
 STAN_PROGRAMS = ("stan:linear", "stan:hierarchical", "stan:hierarchical_adjoint")
 FORCE_TAG = "dsam/force"
 REFRESH_TAG = "dsam/refresh"
+VERDICT = "diagnostics_report"
 PROGRESS = logging.getLogger("dsam.progress")
 
 
@@ -79,7 +81,7 @@ def market_asset(
             partitions_def=MARKETS,
             code_version=declaration.code_version,
             io_manager_key="io_manager",
-            required_resource_keys={"store", *resources},
+            required_resource_keys={"store", *resources, *(["clock"] if VERDICT in inputs else [])},
             dagster_type=dagster_type,
             metadata={"dsam/codec": codec, **(columns or {})},
             pool=pool,
@@ -129,6 +131,8 @@ def _note(context: dg.AssetExecutionContext, asset: str, what: str) -> None:
 def _reuse_or_compute(
     context: dg.AssetExecutionContext, declaration: Declaration, inputs: Mapping[str, Any]
 ) -> dg.MaterializeResult[Encoded]:
+    if VERDICT in inputs:
+        _require_verdict_of_today(context, inputs[VERDICT])
     store: Store = context.resources.store.open()
     versions = input_versions(store, context.partition_key, declaration.upstream)
     record = None
@@ -142,8 +146,9 @@ def _reuse_or_compute(
 
 
 def _looks_again(context: dg.AssetExecutionContext, declaration: Declaration) -> bool:
-    """Whether the asset is made without asking if its record would do. A refresh looks at the sources alone."""
-    if FORCE_TAG in context.run.tags or declaration.sources:
+    """Whether the asset is made without asking if its record would do. A refresh looks at the sources alone, and at the
+    verdict, whose source is the day."""
+    if FORCE_TAG in context.run.tags or declaration.sources or declaration.name == VERDICT:
         return True
     return declaration.always_run and REFRESH_TAG not in context.run.tags
 
@@ -151,6 +156,12 @@ def _looks_again(context: dg.AssetExecutionContext, declaration: Declaration) ->
 def _lacks_images(context: dg.AssetExecutionContext, record: Record) -> bool:
     """Whether figures were drawn where there was no browser, and here is one."""
     return bool(record.metadata["shown"].get("browser") == "none" and context.resources.images.marker() != "none")
+
+
+def _require_verdict_of_today(context: dg.AssetExecutionContext, report: Any) -> None:
+    from dsam_assets.diagnostics.waivers import require_in_force
+
+    require_in_force(report.waivers, context.resources.clock.today())
 
 
 def _compute(

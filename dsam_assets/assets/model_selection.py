@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.config.schema_data import DataSection
-    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
     from dsam_assets.config.schema_model import FitSection
-    from dsam_assets.config.slices import FormulaSlice, PriorsSlice
+    from dsam_assets.config.slices import DiagnosticsSlice, FormulaSlice, PriorsSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.fit.draws import Draws
 
@@ -36,7 +35,7 @@ def loo(
     config_data: DataSection,
     config_priors: PriorsSlice,
     config_fit: FitSection,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """PSIS-LOO in total (`loo_summary`) and by row (`loo_pointwise`), influential rows scored again where the config
     asks for it, and whether the predictive distributions are calibrated."""
@@ -73,7 +72,7 @@ def tscv(
     config_data: DataSection,
     config_priors: PriorsSlice,
     config_fit: FitSection,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """Refits before each origin and scores of the weeks after it, where the config asks for them."""
     from dsam_assets.data.holidays import from_tables

@@ -10,9 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from dsam_assets.diagnostics.thresholds import CHECKS
 from dsam_assets.errors import DsamError
-from dsam_assets.verdict import GateResult, PolicyMode, effective_status
+from dsam_assets.verdict import CHECKS, GateResult, PolicyMode, effective_status
 
 PREFIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "p0")
 PRIOR_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "g1")
@@ -57,8 +56,17 @@ def check_result(row: GateResult, mode: PolicyMode) -> dg.AssetCheckResult:
             "value": "not computed" if row.value is None or not math.isfinite(row.value) else row.value,
             "threshold": row.threshold,
             "advice": row.advice or "none needed",
+            **_waiver(row),
         },
     )
+
+
+def _waiver(row: GateResult) -> dict[str, str]:
+    if row.waived is None:
+        return {}
+    mark = row.waived
+    told = {"waived_by": mark.by, "waived_until": mark.until, "waiver_reason": mark.why}
+    return {"original_status": mark.original_status, **told}
 
 
 def check_document(check: dg.AssetCheckResult) -> dict[str, Any]:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.config.schema_data import DataSection
-    from dsam_assets.config.schema_diagnostics import DiagnosticsSection
     from dsam_assets.config.schema_model import FitSection
-    from dsam_assets.config.slices import AllocationSlice, FormulaSlice, PriorsSlice, ReportSlice
+    from dsam_assets.config.slices import AllocationSlice, DiagnosticsSlice, FormulaSlice, PriorsSlice, ReportSlice
     from dsam_assets.design.matrix import ModelMatrix
 
 
@@ -236,7 +235,7 @@ def pre_run_checks(
     config_formula: FormulaSlice,
     config_data: DataSection,
     config_allocation: AllocationSlice,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """P0 checks of the data and the design: finite response, constants, copies, rank, condition number, identification;
     enough weeks, spend with exposure, words for missing values, regular weeks."""
@@ -283,7 +282,7 @@ def transfer_entropy_report(
     config_data: DataSection,
     config_fit: FitSection,
     config_allocation: AllocationSlice,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """Whose past helps to predict whom, media or the KPI: permutation tests both ways, of channels and media terms. No
     gate."""
@@ -311,7 +310,7 @@ def prior_predictive(
     config_data: DataSection,
     config_priors: PriorsSlice,
     config_fit: FitSection,
-    config_diagnostics: DiagnosticsSection,
+    config_diagnostics: DiagnosticsSlice,
 ) -> Published:
     """The response that the priors expect before the data speak (g1): drawn by the posterior's own program."""
     from dsam_assets.design.checks import require_usable

@@ -75,6 +75,8 @@ def _run_lines(table: pd.DataFrame, letters: dict[str, str]) -> Iterable[str]:
         yield f"{GAP}{letter:<3} {row['run']}{mark}"
         facts = [row["model_type"], f"{row['response']} on the {row['response_scale']} scale", _rows(row)]
         yield wrapped(", ".join(str(fact) for fact in facts if fact), " " * 6)
+        if row["waived"]:
+            yield wrapped(row["waived"], " " * 6)
         if row["reason"]:
             yield wrapped(f"not ranked: {row['reason']}", " " * 6)
 

@@ -40,6 +40,7 @@ def run_document(result: RunResult, handler: StepLines) -> dict[str, Any]:
             "estimate": "point" if report.is_point else "posterior",
             "policy_mode": report.policy_mode,
             "reasons": list(report.reasons),
+            "waivers": [waiver.document() for waiver in report.waivers],
         },
         "halted_by": result.halted_by or None,
         "checks": _checks(report.results),

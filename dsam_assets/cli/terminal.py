@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dsam_assets.cli.validating import Validation
     from dsam_assets.config.schema import Config
     from dsam_assets.design.matrix import ModelMatrix
+    from dsam_assets.diagnostics.report import DiagnosticsReport
     from dsam_assets.running import RunResult
     from dsam_assets.verdict import GateResult
 
@@ -108,8 +109,10 @@ def _verdict(result: RunResult) -> str:
     report = result.report
     counts = Counter[str](row.status for row in report.results)
     counted = ", ".join(f"{counts[status]} {status.replace('_', ' ')}" for status in MARKS if counts[status])
+    waived = sum(row.waived is not None for row in report.results)
+    counted += f"; {count(waived, 'warning')} a waived failure" if waived else ""
     head = f"Verdict: {paint(report.overall.upper(), COLOURS[report.overall])} ({counted})"
-    return "\n".join([head, wrapped(reliability_sentence(result)), *gate_lines(report.results)])
+    return "\n".join([head, wrapped(reliability_sentence(result)), *gate_lines(report.results), *_idle_waivers(report)])
 
 
 def reliability_sentence(result: RunResult) -> str:
@@ -117,7 +120,7 @@ def reliability_sentence(result: RunResult) -> str:
     report = result.report
     if report.reliability == "final":
         return "The results are final: every check that applies passes."
-    because = [f"{row.check_id} {VERBS[row.status]}" for row in report.results if row.status in VERBS]
+    because = [_because(row) for row in report.results if row.status in VERBS]
     if not report.is_point:
         reasons = joined(because) if because else " ".join(report.reasons)
         return f"The results are {report.reliability} because {reasons.rstrip('.')}."
@@ -126,6 +129,18 @@ def reliability_sentence(result: RunResult) -> str:
     if not because:
         return f"The results are {report.reliability}: {POINT_ESTIMATE}."
     return f"The results are {report.reliability} because {joined(because)}. {sentence(POINT_ESTIMATE)}"
+
+
+def _because(row: GateResult) -> str:
+    waived = "" if row.waived is None else f" (waived by {row.waived.by} until {row.waived.until})"
+    return f"{row.check_id} {VERBS[row.judged_status]}{waived}"
+
+
+def _idle_waivers(report: DiagnosticsReport) -> list[str]:
+    """Waivers that did nothing; those that did stand with their checks."""
+    return [
+        f"  {wrapped(f'waiver {each.line()}', '    ').lstrip()}" for each in report.waivers if each.state != "applied"
+    ]
 
 
 def gate_lines(rows: Sequence[GateResult]) -> list[str]:

@@ -57,7 +57,6 @@ _REMOVE = "remove the line"
 
 GAPS: tuple[Gap, ...] = (
     Gap("forecast.enabled", _is(True), _OFF),
-    Gap("diagnostics.waivers[]", _anything, _REMOVE),
     Gap("security.allow_unsafe_formula", _is(True), _OFF),
 )
 

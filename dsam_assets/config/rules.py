@@ -12,6 +12,8 @@ from dsam_assets.config.key_paths import KeyPath
 from dsam_assets.config.problems import Problem
 from dsam_assets.config.rules_allocation import allocation_rules
 from dsam_assets.config.schema import Config
+from dsam_assets.config.suggestions import nearest
+from dsam_assets.verdict import CHECKS
 
 Rule = Callable[[Config], Iterator[Problem]]
 
@@ -224,8 +226,16 @@ def _identifiability(config: Config) -> Iterator[Problem]:
 
 
 def _waivers(config: Config) -> Iterator[Problem]:
-    for position, check in repeated(waiver.check_id for waiver in config.diagnostics.waivers):
-        yield Problem(("diagnostics", "waivers", position, "check_id"), "is waived twice", check)
+    base: KeyPath = ("diagnostics", "waivers")
+    waivers = config.diagnostics.waivers
+    for position, waiver in enumerate(waivers):
+        if waiver.check not in CHECKS:
+            close = nearest(waiver.check, CHECKS)
+            fix = f"did you mean {close}?" if close else f"write one of {', '.join(CHECKS)}"
+            yield Problem((*base, position, "check"), "is not a check", waiver.check, fix)
+    for position, _ in repeated((waiver.check, waiver.subject) for waiver in waivers):
+        check = waivers[position].check
+        yield Problem((*base, position, "check"), "is waived twice", check, "keep one row per check and subject")
 
 
 RULES: tuple[Rule, ...] = (

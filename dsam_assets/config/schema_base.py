@@ -106,7 +106,14 @@ def _reference_spend(value: object) -> object:
     return None if value is None else _spend(value)
 
 
-Text = Annotated[str, BeforeValidator(_strip), Field(min_length=1)]
+def _one_line(value: object) -> object:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(min_length=1), BeforeValidator(_strip)]
+Line = Annotated[str, Field(min_length=1), BeforeValidator(_one_line)]
+"""Text that reports quote: line breaks become spaces."""
+
 Seed = Annotated[int, Field(ge=0, le=SEED_MAX)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]

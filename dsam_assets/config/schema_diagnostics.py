@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from dsam_assets.config.defaults import with_default
-from dsam_assets.config.schema_base import Bound, Count, PositiveInt, Section, Text, Texts, part
+from dsam_assets.config.schema_base import Bound, Count, Line, PositiveInt, Section, Texts, part
 from dsam_assets.verdict import Gating, PolicyMode
 
 BASELINE_REGEX = ("^t(_|$)", "^sin[0-9]", "^cos[0-9]", "^holiday_")
@@ -86,10 +86,15 @@ class IdentifiabilitySection(Section):
 class Waiver(Section):
     """A failed check that somebody answers for, until a date."""
 
-    check_id: Text = Field(description="Check that is waived, for example resid_ljung_box_p.")
-    who: Text = Field(description="Who answers for it.")
-    why: Text = Field(description="The reason.")
-    expires: Annotated[dt.date, BeforeValidator(_date)] = Field(description="Last day of the waiver, YYYY-MM-DD.")
+    check: Line = Field(description="Check whose failure is waived, for example resid_ljung_box_p.")
+    subject: Line | None = Field(
+        default=None, description="Only when the check's subject in the report is this; null for any."
+    )
+    who: Line = Field(description="Who answers for it.")
+    why: Line = Field(description="The reason.")
+    expires: Annotated[dt.date, BeforeValidator(_date)] = Field(
+        description="Last day (UTC) on which it holds, YYYY-MM-DD."
+    )
 
 
 class DiagnosticsSection(Section):
@@ -103,7 +108,7 @@ class DiagnosticsSection(Section):
     )
     enforce_publish_gate: bool = Field(default=False, description="Halt when the overall status is fail.")
     waivers: Annotated[tuple[Waiver, ...], Field(strict=False)] = Field(
-        default=(), description="Accepted failures as {check_id, who, why, expires}."
+        default=(), description="Failures that somebody answers for, as {check, subject, who, why, expires}."
     )
     model_selection: ModelSelectionSection = part(ModelSelectionSection, "PSIS-LOO.")
     time_series_selection: TimeSeriesSelectionSection = part(

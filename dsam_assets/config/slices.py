@@ -10,9 +10,16 @@ from dsam_assets.config.schema import Config
 from dsam_assets.config.schema_allocation import AllocationSection, ChannelSection, ForecastSection
 from dsam_assets.config.schema_base import PositiveInt, Section, Text
 from dsam_assets.config.schema_data import CreSection, DataSection, PoolingSection, TimeComponentsSection
-from dsam_assets.config.schema_diagnostics import DiagnosticsSection, IdentifiabilitySection
+from dsam_assets.config.schema_diagnostics import (
+    DiagnosticsSection,
+    IdentifiabilitySection,
+    ModelSelectionSection,
+    TimeSeriesSelectionSection,
+    Waiver,
+)
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, ModelType, PriorsSection, TransformsSection
 from dsam_assets.config.schema_outputs import OutputsSection, SecuritySection
+from dsam_assets.verdict import Gating, PolicyMode
 
 
 class FormulaSlice(Section):
@@ -33,6 +40,26 @@ class PriorsSlice(Section):
     scale: bool
     priors: PriorsSection
     boundaries: BoundariesSection
+
+
+class DiagnosticsSlice(Section):
+    """What makes the evidence: which checks are computed and by which thresholds they are judged."""
+
+    enabled: bool
+    policy_mode: PolicyMode
+    model_selection: ModelSelectionSection
+    time_series_selection: TimeSeriesSelectionSection
+    identifiability: IdentifiabilitySection
+
+
+class GatingSlice(Section):
+    """What makes the verdict of the evidence. Nothing is computed from it, so an edit here refits nothing."""
+
+    enabled: bool
+    policy_mode: PolicyMode
+    gating: Gating
+    enforce_publish_gate: bool
+    waivers: Annotated[tuple[Waiver, ...], Field(strict=False)]
 
 
 class AllocationSlice(Section):
@@ -77,7 +104,8 @@ SLICES: dict[str, type[Section]] = {
     "formula": FormulaSlice,
     "priors": PriorsSlice,
     "fit": FitSection,
-    "diagnostics": DiagnosticsSection,
+    "diagnostics": DiagnosticsSlice,
+    "gating": GatingSlice,
     "allocation": AllocationSlice,
     "plots": PlotsSlice,
     "decomposition": DecompositionSlice,
@@ -128,6 +156,11 @@ def decomposition_slice(config: Config) -> DecompositionSlice:
     )
 
 
+def _part(kind: type[Section], section: DiagnosticsSection) -> Section:
+    """Some keys of a section."""
+    return kind.model_validate({name: getattr(section, name) for name in kind.model_fields})
+
+
 def config_slices(config: Config) -> dict[str, Section]:
     """Every slice of a config, by name."""
     return {
@@ -135,7 +168,8 @@ def config_slices(config: Config) -> dict[str, Section]:
         "formula": formula_slice(config),
         "priors": priors_slice(config),
         "fit": config.fit,
-        "diagnostics": config.diagnostics,
+        "diagnostics": _part(DiagnosticsSlice, config.diagnostics),
+        "gating": _part(GatingSlice, config.diagnostics),
         "allocation": AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation),
         "plots": plots_slice(config),
         "decomposition": decomposition_slice(config),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
 
-from dsam_assets.diagnostics.gate_table import STATUSES, gate_frame, gates_from_frame
+from dsam_assets.diagnostics.gate_table import STATUSES, gates_from_frame, verdict_frame
 from dsam_assets.diagnostics.thresholds import CONVERGENCE_CHECKS, POINT_CHECKS, SAMPLER_CHECKS
+from dsam_assets.diagnostics.waivers import WaiverRecord, waived_text, waiver_frame
 from dsam_assets.errors import GateError
 from dsam_assets.verdict import (
     GateResult,
@@ -19,6 +22,7 @@ from dsam_assets.verdict import (
     Overall,
     PolicyMode,
     Reliability,
+    Status,
     effective_status,
     overall_status,
 )
@@ -34,15 +38,16 @@ class DiagnosticsReport:
         results: one row per check.
         policy_mode, gating, enforce_publish_gate: the policy they were judged and are enforced under.
         overall: `fail` if any check fails, else `warn` if any warns, else `pass`; what is not computed counts as warn
-            under explore and as fail otherwise.
+            under explore and as fail otherwise, and a waived failure as warn.
         converged: True when all of R-hat, bulk and tail ESS, divergences and E-BFMI were computed and none fails; False
-            when one fails, was not computed, or is absent; None when all were skipped because they do not apply: the
-            fit is a point estimate.
+            when one fails, was not computed, or is absent, waived or not; None when all were skipped because they do
+            not apply: the fit is a point estimate.
         reliability: what may be said about anything built on this fit. It depends on the statuses; `gating` only
             decides whether a bad one is stamped or blocks:
             `blocked` when `enforce` would halt; otherwise `final` when overall is pass and convergence was shown, and
             `provisional` for everything else. A point estimate (convergence does not apply) is never final.
         reasons: why the result is not final, one sentence each; empty when it is.
+        waivers: what became of each waiver on the day of the verdict.
     """
 
     results: tuple[GateResult, ...]
@@ -53,15 +58,31 @@ class DiagnosticsReport:
     converged: bool | None
     reliability: Reliability
     reasons: tuple[str, ...]
+    waivers: tuple[WaiverRecord, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per check, in the order they were given; `value` is NaN where not computed."""
-        return gate_frame(self.results)
+        return verdict_frame(self.results)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """`diagnostics_report`, and `waivers` when there are any."""
+        tables = {"diagnostics_report": self.to_frame()}
+        return tables | {"waivers": waiver_frame(self.waivers)} if self.waivers else tables
 
     @property
     def is_point(self) -> bool:
         """Whether the fit is a point estimate: convergence of chains does not apply."""
         return self.converged is None
+
+    @property
+    def waived(self) -> str:
+        """The failures that waivers made warnings of, on one line; empty when there are none."""
+        return waived_text(self.results)
+
+    @property
+    def holds_until(self) -> dt.date | None:
+        """The last day on which nothing changes by itself: the first end of a waiver that is not over yet."""
+        return min((record.expires for record in self.waivers if record.state != "expired"), default=None)
 
     def find(self, check_id: str) -> GateResult | None:
         """The row of a check, or None when the report has none."""
@@ -69,31 +90,37 @@ class DiagnosticsReport:
 
 
 def build_report(
-    results: Iterable[GateResult], mode: PolicyMode, gating: Gating, enforce_publish_gate: bool
+    results: Iterable[GateResult],
+    mode: PolicyMode,
+    gating: Gating,
+    enforce_publish_gate: bool,
+    waivers: Iterable[WaiverRecord] = (),
 ) -> DiagnosticsReport:
-    """Aggregate judged checks into a verdict."""
+    """Aggregate judged checks into a verdict; `waivers` are those that `apply_waivers` has applied to the checks."""
     rows = tuple(results)
     overall, converged = overall_status(rows, mode), convergence_state(rows)
     halts = bool(halt_reasons(rows, overall, gating, enforce_publish_gate))
     reliability: Reliability = "blocked" if halts else "final" if overall == "pass" and converged else "provisional"
     reasons = () if reliability == "final" else _reasons(rows, mode, converged)
-    return DiagnosticsReport(rows, mode, gating, enforce_publish_gate, overall, converged, reliability, reasons)
+    return DiagnosticsReport(
+        rows, mode, gating, enforce_publish_gate, overall, converged, reliability, reasons, tuple(waivers)
+    )
 
 
-def convergence_state(results: Iterable[GateResult]) -> bool | None:
-    """See `DiagnosticsReport.converged`."""
-    status = {result.check_id: result.status for result in results}
+def convergence_state(
+    results: Iterable[GateResult], status_of: Callable[[GateResult], Status] = attrgetter("judged_status")
+) -> bool | None:
+    """See `DiagnosticsReport.converged`; `status_of` chooses the judgement, by default that of the numbers alone."""
+    status = {result.check_id: status_of(result) for result in results}
     states = [status.get(check_id, "not_computed") for check_id in CONVERGENCE_CHECKS]
     if all(state == "skipped" for state in states):
         return None
     return all(state in ("pass", "warn") for state in states)
 
 
-def optimiser_state(results: Iterable[GateResult]) -> bool | None:
-    """Whether the optimiser was shown to converge; None when nothing was optimised."""
+def _optimiser_lets_through(results: Iterable[GateResult]) -> bool:
+    """Whether the optimiser was shown to converge, or that it was not is waived."""
     states = [result.status for result in results if result.check_id in POINT_CHECKS]
-    if states and all(state == "skipped" for state in states):
-        return None
     return bool(states) and all(state in ("pass", "warn") for state in states)
 
 
@@ -104,12 +131,13 @@ def halt_reasons(
 
     `gating: strict` halts on convergence, of the chains or of the optimiser; `enforce_publish_gate: true` on the
     overall status whatever `gating` is: a key that somebody set to true must not lose its effect through another one.
+    What is waived does not halt.
     """
     reasons, rows = [], tuple(results)
-    converged = convergence_state(rows)
+    converged = convergence_state(rows, attrgetter("status"))
     if gating == "strict" and converged is False:
         reasons.append("the posterior has not been shown to converge (diagnostics.gating: strict)")
-    if gating == "strict" and converged is None and not optimiser_state(rows):
+    if gating == "strict" and converged is None and not _optimiser_lets_through(rows):
         reasons.append("the optimiser has not been shown to converge (diagnostics.gating: strict)")
     if enforce_publish_gate and overall == "fail":
         reasons.append("the overall diagnostics status is fail (diagnostics.enforce_publish_gate: true)")
@@ -131,11 +159,20 @@ def _reasons(results: Iterable[GateResult], mode: PolicyMode, converged: bool | 
 
 
 def _sentence(row: GateResult) -> str:
-    return f"{row.check_id} ({row.status.replace('_', ' ')}): {row.message}"
+    return f"{row.check_id} ({status_words(row)}): {row.message}"
+
+
+def status_words(row: GateResult) -> str:
+    """The judgement in words: `fail`, `not computed`, `fail, waived`."""
+    words = row.judged_status.replace("_", " ")
+    return words if row.waived is None else f"{words}, waived"
 
 
 def enforce(report: DiagnosticsReport) -> None:
-    """Raise `GateError` when the policy says that nothing downstream of this fit may be built."""
+    """Raise `GateError` when the policy says that nothing downstream of this fit may be built.
+
+    The verdict must be of today: `waivers.require_in_force`, which every asset that takes the verdict is put through.
+    """
     reasons = halt_reasons(report.results, report.overall, report.gating, report.enforce_publish_gate)
     if not reasons:
         return
@@ -154,6 +191,7 @@ def enforce(report: DiagnosticsReport) -> None:
 def summary_text(report: DiagnosticsReport) -> str:
     """Text of `diagnostics_summary.txt`: overall status, counts by status, and what to do about what does not pass."""
     counts = Counter(row.status for row in report.results)
+    waived = [row for row in report.results if row.waived is not None]
     lines = [
         f"overall_status: {report.overall}",
         f"policy_mode: {report.policy_mode}",
@@ -161,11 +199,17 @@ def summary_text(report: DiagnosticsReport) -> str:
         f"converged: {_word(report.converged)}",
         f"reliability: {report.reliability}{f' ({POINT_ESTIMATE})' if report.is_point else ''}",
         *(f"{status}: {counts[status]}" for status in STATUSES),
+        *([f"waived: {len(waived)}"] if report.waivers else []),
     ]
     bad = [row for row in report.results if row.status in ("fail", "not_computed", "warn")]
     for row in sorted(bad, key=lambda row: ("fail", "not_computed", "warn").index(row.status)):
-        lines += ["", f"[{row.status}] {row.gate} {row.check_id}: {row.message}", f"  rule: {row.threshold}"]
+        lines += [
+            "",
+            f"[{row.status if row.waived is None else status_words(row)}] {row.gate} {row.check_id}: {row.message}",
+            f"  rule: {row.threshold}",
+        ]
         lines += [f"  do this: {row.advice}"] if row.advice else []
+    lines += ["", "Waivers:", *(f"  {record.line()}" for record in report.waivers)] if report.waivers else []
     return "\n".join([*lines, "", "Passing checks show that the computation is sound; they do not show causality.", ""])
 
 
@@ -247,7 +291,11 @@ def _json_number(value: float | None) -> float | str | None:
 
 
 def report_from_frame(
-    frame: pd.DataFrame, mode: PolicyMode, gating: Gating, enforce_publish_gate: bool
+    frame: pd.DataFrame,
+    mode: PolicyMode,
+    gating: Gating,
+    enforce_publish_gate: bool,
+    waivers: Iterable[WaiverRecord] = (),
 ) -> DiagnosticsReport:
-    """Rebuild a report from its stored table; raises as `gates_from_frame`."""
-    return build_report(gates_from_frame(frame), mode, gating, enforce_publish_gate)
+    """Rebuild a report, as of the day of its verdict, from its stored table; raises as `gates_from_frame`."""
+    return build_report(gates_from_frame(frame), mode, gating, enforce_publish_gate, waivers)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dsam_assets.diagnostics.advice import advice_for
-from dsam_assets.diagnostics.thresholds import CHECKS, THRESHOLDS, describe, judge
+from dsam_assets.diagnostics.thresholds import THRESHOLDS, describe, judge
 from dsam_assets.scales import FloatArray
-from dsam_assets.verdict import GateResult, PolicyMode, Status
+from dsam_assets.verdict import CHECKS, GateResult, PolicyMode, Status
 
 _NAMES_SHOWN = 5
 

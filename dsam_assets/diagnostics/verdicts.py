@@ -1,24 +1,45 @@
-"""From the evidence of a fit to its verdict."""
+"""From the evidence of a fit to its verdict.
+
+Evidence is judged once and kept, as tables of rows: `pre_run_checks`, `fit_checks`, `postfit_checks`. The verdict puts
+them together under the policy and the waivers of a day; that takes no time, so it is done anew in every run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from dsam_assets.diagnostics.advice import advice_for
 from dsam_assets.diagnostics.calibration import calibration_gate
 from dsam_assets.diagnostics.gate_table import gates_from_frame
 from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport, build_report
-from dsam_assets.diagnostics.rows import not_computed
-from dsam_assets.diagnostics.thresholds import CHECKS, DRAWS_CHECKS, POINT_CHECKS
-from dsam_assets.verdict import GateResult
+from dsam_assets.diagnostics.thresholds import DRAWS_CHECKS, POINT_CHECKS
+from dsam_assets.diagnostics.waivers import WaiverLike, apply_waivers
+from dsam_assets.verdict import GateResult, Gating, PolicyMode
 
 if TYPE_CHECKING:
     from dsam_assets.fit.draws import Draws
+
+
+class PolicyLike(Protocol):
+    """What the config's `diagnostics` section says about the verdict."""
+
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def policy_mode(self) -> PolicyMode: ...
+    @property
+    def gating(self) -> Gating: ...
+    @property
+    def enforce_publish_gate(self) -> bool: ...
+    @property
+    def waivers(self) -> Sequence[WaiverLike]: ...
 
 
 @dataclass(frozen=True)
@@ -34,66 +55,53 @@ SAMPLED = "the posterior was sampled, not optimised"
 DISABLED = "diagnostics.enabled is false"
 
 
-def verdict_of_fit(
-    draws: Draws,
-    pre_run_checks: pd.DataFrame,
-    prior_checks: pd.DataFrame,
-    postfit_checks: pd.DataFrame,
-    loo: Mapping[str, pd.DataFrame],
-    section: Any,
-) -> DiagnosticsReport:
-    """Judge a fit.
+def fit_checks(draws: Draws, loo: Mapping[str, pd.DataFrame], section: Any) -> tuple[GateResult, ...]:
+    """The checks of the sampler or of the optimiser, of calibration and of Pareto k.
 
     Args:
         draws: the posterior.
-        pre_run_checks: the P0 rows that need no draws, as stored.
-        prior_checks: the g1 rows of `prior_predictive.prior_predictive`, as stored.
-        postfit_checks: the rows of `postfit.postfit_checks`, as stored.
         loo: tables `loo_summary` and `calibration_summary` and, when it was computed, `loo_pointwise`.
-        section: the config's `diagnostics` section.
+        section: the config's `diagnostics` section (policy_mode, model_selection).
 
     Returns:
-        The report. Checks of what the fit does not have (draws, or an optimiser) are `skipped`. With
-        `diagnostics.enabled: false` all others are `not_computed`, which is never a pass.
+        One row per check. Checks of what the fit does not have (draws, or an optimiser) are `skipped`.
     """
     mode = section.policy_mode
-    rows: tuple[GateResult, ...]
-    if not section.enabled:
-        rows = _disabled(DRAWS_CHECKS if draws.is_point else POINT_CHECKS, section)
-    else:
-        around = (
-            (*gates_from_frame(pre_run_checks), *gates_from_frame(prior_checks)),
-            gates_from_frame(postfit_checks),
-        )
-        own = (optimiser_gate(draws, mode),) if draws.is_point else _sampled_gates(draws, loo, section)
-        rows = (*around[0], *own, *around[1])
-    return build_report((*rows, *_inapplicable(draws)), mode, section.gating, section.enforce_publish_gate)
+    if draws.is_point:
+        return optimiser_gate(draws, mode), *skipped_gates(DRAWS_CHECKS, POINT)
+    scored = calibration_gate(loo, mode), loo_gate(loo, section.model_selection)
+    return *sampler_gates(draws, mode), *scored, *skipped_gates(POINT_CHECKS, SAMPLED)
 
 
-def _sampled_gates(draws: Draws, loo: Mapping[str, pd.DataFrame], section: Any) -> tuple[GateResult, ...]:
-    mode = section.policy_mode
-    return (*sampler_gates(draws, mode), calibration_gate(loo, mode), loo_gate(loo, section.model_selection))
+def verdict(tables: Iterable[pd.DataFrame], policy: PolicyLike, today: dt.date) -> DiagnosticsReport:
+    """Judge a fit by its tables of checks.
+
+    Args:
+        tables: rows as `gate_table.gate_frame` stores them, one table per stage of the evidence.
+        policy: the config's `diagnostics` section. With `enabled: false` every check that applies is `not_computed`,
+            which is never a pass.
+        today: the date in UTC; waivers hold until the end of their last day.
+    """
+    rows = tuple(row for table in tables for row in gates_from_frame(table))
+    rows = rows if policy.enabled else tuple(map(_disabled, rows))
+    rows, waivers = apply_waivers(rows, policy.waivers, policy.policy_mode, policy.gating, today)
+    return build_report(rows, policy.policy_mode, policy.gating, policy.enforce_publish_gate, waivers)
 
 
-def _inapplicable(draws: Draws) -> tuple[GateResult, ...]:
-    return skipped_gates(DRAWS_CHECKS, POINT) if draws.is_point else skipped_gates(POINT_CHECKS, SAMPLED)
-
-
-def _disabled(inapplicable: Sequence[str], section: Any) -> tuple[GateResult, ...]:
-    wanted = [check_id for check_id in CHECKS if check_id not in inapplicable]
-    return tuple(
-        _loo_not_computed(section.model_selection, DISABLED)
-        if check_id == "loo_pareto_k"
-        else not_computed(check_id, section.policy_mode, DISABLED)
-        for check_id in wanted
-    )
+def _disabled(row: GateResult) -> GateResult:
+    if row.status == "skipped":
+        return row
+    message, advice = f"Not computed: {DISABLED}.", advice_for(row.check_id, "not_computed")
+    return replace(row, status="not_computed", value=None, subject="model", message=message, advice=advice)
 
 
 def loo_gate(loo: Mapping[str, pd.DataFrame], section: Any) -> GateResult:
     """g6 from the stored LOO tables."""
     summary, pointwise = loo["loo_summary"].iloc[0], loo.get("loo_pointwise")
     if pointwise is None:
-        return _loo_not_computed(section, str(summary["reason"]))
+        return pareto_k_gate(
+            None, warn=section.pareto_k_warn, fail=section.pareto_k_fail, reason=str(summary["reason"])
+        )
     return pareto_k_gate(
         pointwise["pareto_k"].to_numpy(dtype=np.float64),
         warn=section.pareto_k_warn,
@@ -110,7 +118,3 @@ def _places(pointwise: pd.DataFrame) -> list[str]:
         return [] if units is None else units.tolist()
     dates = pd.to_datetime(pointwise["date"]).dt.strftime("%Y-%m-%d")
     return (dates if units is None else units + " " + dates).tolist()
-
-
-def _loo_not_computed(section: Any, reason: str) -> GateResult:
-    return pareto_k_gate(None, warn=section.pareto_k_warn, fail=section.pareto_k_fail, reason=reason)

@@ -168,6 +168,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "diagnostics_summary.txt", "diagnostics_report", "diagnostics_summary.txt", "diagnostics",
         "save_diagnostics_summary_txt",
     ),
+    Artefact("waivers.csv", "diagnostics_report", "waivers.csv", "diagnostics"),
     *(
         Artefact(f"{name}.csv", "postfit_checks", f"{name}.csv", "diagnostics", switch)
         for name, switch in (
@@ -226,6 +227,7 @@ ASSET_STAGES: dict[str, Stage] = {
     "pooling_map": "pre_run",
     "prior_table": "pre_run",
     "pre_run_checks": "pre_run",
+    "fit_checks": "diagnostics",
     "run_bundle": "interpretation",
     **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
     "posterior": "model_fit",

@@ -43,6 +43,7 @@ STAMP = (
         "model: one set of effects; population: the average group's; unit: one group's; group: every group's",
         one_of=("model", "population", "unit", "group"),
     ),
+    text("waived", "failed checks that somebody answers for: who, and until when; empty without waivers"),
     text("groups", "the group, or grouping keys and how many groups each has; empty for one set of effects"),
 )
 

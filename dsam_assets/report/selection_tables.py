@@ -121,11 +121,12 @@ SELECTION_TABLES: tuple[Table, ...] = (
                 for name, description in (
                     ("market", "partition"), ("model_name", "model.name"), ("model_type", "class of model"),
                     ("formula", "model.formula"), ("response", "KPI column"), ("response_scale", "identity or log"),
-                    ("status", "complete or halted"), ("overall", "overall status of the diagnostics"),
+                    ("status", "complete or halted"), ("overall", "overall status; fail once a waiver has expired"),
                     ("reliability", "final, provisional or blocked"),
                 )
             ),
             Column("converged", "flag", "true/false", "whether convergence was shown", nullable=True),
+            text("waived", "failures waived when it was made, and until when; empty without waivers", nullable=True),
             count("n_rows", "rows compared; of an unranked run, its rows", nullable=True),
             number("kpi_elpd_loo", "nats", "expected log predictive density of these rows, KPI scale", nullable=True),
             number("se_kpi_elpd_loo", "nats", "its standard error", nullable=True),

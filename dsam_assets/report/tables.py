@@ -13,7 +13,6 @@ from dsam_assets.report.columns import (
     PARAMETER,
     PREDICTIVE_COLUMNS,
     ROW,
-    STATUS,
     SUMMARY_COLUMNS,
     TERM,
     count,
@@ -26,6 +25,7 @@ from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLE
 from dsam_assets.report.fleet_tables import FLEET_TABLES
 from dsam_assets.report.pre_run_tables import PRE_RUN_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
+from dsam_assets.report.verdict_tables import VERDICT_TABLES
 from dsam_assets.tables import Column, Table
 
 FIT_METRICS = ("r2", "rmse", "mae", "me", "smape", "coverage_95")
@@ -324,33 +324,11 @@ TABLES: dict[str, Table] = {
                 Column("method", "text", "text", "how it was scored", required=False, one_of=LOO_METHODS),
             ),
         ),
-        Table(
-            "diagnostics_report",
-            "one check",
-            (
-                text("gate", "g1…g7, or p0/p1"),
-                text("check_id", "check, by the specification's name"),
-                Column("phase", "text", "text", "P0 before the fit, P1 after", one_of=("P0", "P1")),
-                Column("severity", "text", "text", "priority", one_of=("critical", "important")),
-                text("metric", "name of the number"),
-                number("value", "metric", "the number; missing when not computed", nullable=True),
-                text("threshold", "the rule"),
-                Column("status", "text", "text", "the judgement", one_of=STATUS),
-                text("subject", "what the number is about"),
-                text("message", "one sentence"),
-                text("advice", "what to do about it"),
-            ),
-            unique=("check_id",),
-        ),
     )
 }  # fmt: skip
 TABLES |= BUDGET_TABLES
 _BY_STAGE = (
-    PRE_RUN_TABLES, DECOMPOSITION_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES, FLEET_TABLES,
+    PRE_RUN_TABLES, DECOMPOSITION_TABLES, VERDICT_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES,
+    FLEET_TABLES,
 )  # fmt: skip
 TABLES |= {table.name: table for tables in _BY_STAGE for table in tables}
-TABLES["pre_run_checks"] = Table("pre_run_checks", "one check before the fit", TABLES["diagnostics_report"].columns)
-TABLES["prior_predictive_checks"] = Table(
-    "prior_predictive_checks", "one check of the response under the prior", TABLES["diagnostics_report"].columns
-)
-TABLES["postfit_checks"] = Table("postfit_checks", "one check after the fit", TABLES["diagnostics_report"].columns)

@@ -34,8 +34,9 @@ class RunEvidence:
     Attributes:
         run: its label; unique within a comparison.
         path: the folder.
-        facts: market, model_name, status, overall, reliability, converged, data_sha256, model_type, formula, response,
-            response_scale; what is not known is missing.
+        facts: market, model_name, status, overall, reliability, converged, waived, data_sha256, model_type, formula,
+            response, response_scale; what is not known is missing. `overall` is of the day of the comparison: a run
+            whose waivers have expired fails.
         loo: the row of `loo_summary`; empty when there is none.
         rows: row, date and group as far as known, `kpi_elpd` and `observed_kpi` (NaN when not known) of each scored
             row, and `pareto_k`; `None` when there is no pointwise table.
@@ -67,8 +68,16 @@ class RunEvidence:
 
     @property
     def fails(self) -> bool:
-        """Whether its diagnostics forbid to prefer it, whatever its ELPD."""
-        return self.facts.get("overall") not in ("pass", "warn") or self.facts.get("reliability") == "blocked"
+        """Whether its diagnostics forbid to prefer it, whatever its ELPD. A waiver lets a decision go on; it does not
+        make the density of draws that have not converged worth comparing."""
+        unconverged = bool(self.waived) and self.facts.get("converged") is False
+        known = self.facts.get("overall") in ("pass", "warn")
+        return not known or self.facts.get("reliability") == "blocked" or unconverged
+
+    @property
+    def waived(self) -> str:
+        """The failures that were waived when it was made, on one line; empty when there are none."""
+        return str(self.facts.get("waived") or "")
 
 
 def scored_rows(points: pd.DataFrame, observed: pd.DataFrame | None, *, log: bool) -> pd.DataFrame:

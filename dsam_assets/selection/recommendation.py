@@ -21,7 +21,7 @@ CAVEAT = (
 )
 _FACTS = (
     "market", "model_name", "model_type", "formula", "response", "response_scale", "status", "overall", "reliability",
-    "converged",
+    "converged", "waived",
 )  # fmt: skip
 _LOO = ("p_loo", "max_pareto_k", "n_k_gt_0_7")
 _TSCV = ("status", "method", "folds_scored", "n_rows", "kpi_elpd", "rmse_kpi", "smape_kpi", "coverage_90")
@@ -138,7 +138,7 @@ def _tie_break(runs: Sequence[RunEvidence]) -> tuple[RunEvidence, str]:
     """The first criterion that tells some of the runs apart decides between those that are left."""
     left = list(runs)
     criteria: list[tuple[str, Callable[[RunEvidence], float]]] = [
-        ("its diagnostics are better", lambda run: float(run.facts["overall"] != "pass")),
+        ("its diagnostics are better", lambda run: float(run.facts["overall"] != "pass") + bool(run.waived)),
         ("fewer of its rows have a high Pareto k", lambda run: float(high_k(run))),
     ]
     if same_folds(runs):
@@ -160,11 +160,13 @@ def _decision(chosen: RunEvidence, decided_by: str, rivals: Sequence[RunEvidence
 
 
 def _reliability(run: RunEvidence) -> str:
+    waived = f"{run.run} does not fail only because of waivers: {run.waived}." if run.waived else ""
     count = high_k(run)
     if not count:
-        return ""
+        return waived
     rows = f"{count:,} {'row has' if count == 1 else 'rows have'} a Pareto k above 0.7"
-    return f"In {run.run} {rows}, so its ELPD is approximate; time-series cross-validation does not rest on it."
+    approximate = f"In {run.run} {rows}, so its ELPD is approximate; time-series cross-validation does not rest on it."
+    return f"{approximate} {waived}".rstrip()
 
 
 def decision_matrix(runs: Sequence[RunEvidence], ranking: Ranking) -> pd.DataFrame:
@@ -199,7 +201,8 @@ def _k_text(run: RunEvidence) -> str:
 
 
 def _status_text(run: RunEvidence) -> str:
-    return f"{run.facts.get('overall') or 'not known'} ({run.facts.get('reliability') or 'not known'})"
+    waived = ", waived" if run.waived else ""
+    return f"{run.facts.get('overall') or 'not known'} ({run.facts.get('reliability') or 'not known'}{waived})"
 
 
 def _tscv_text(run: RunEvidence) -> str:

@@ -15,6 +15,7 @@ from itertools import pairwise
 import pandas as pd
 
 from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+from dsam_assets.config.slices import DiagnosticsSlice
 from dsam_assets.design.labels import row_labels
 from dsam_assets.diagnostics.gates import sampler_gates
 from dsam_assets.diagnostics.report import convergence_state
@@ -51,7 +52,7 @@ class TimeSeriesInputs(RefitInputs):
         diagnostics: the config's section.
     """
 
-    diagnostics: DiagnosticsSection = field(kw_only=True)
+    diagnostics: DiagnosticsSection | DiagnosticsSlice = field(kw_only=True)
 
 
 def time_series_tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,16 @@ class Events(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.last[record.asset] = record.getMessage()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Today:
+    """A clock that stands still."""
+
+    day: dt.date
+
+    def today(self) -> dt.date:
+        return self.day
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,15 @@ class Project:
         found = (self.store_root / "uk").rglob(pattern)
         return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in found if path.is_file()}
 
-    def run(self, *, selection: Sequence[str] | None = None, tags: Mapping[str, str] | None = None, **stan: Any) -> Run:
-        """Execute the refit job, or some of its assets, in this process."""
+    def run(
+        self,
+        *,
+        selection: Sequence[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        today: dt.date | None = None,
+        **stan: Any,
+    ) -> Run:
+        """Execute the refit job, or some of its assets, in this process; on a day of the caller's choice."""
         self.runs += 1
         folder = self.folder.parent / "runs" / str(self.runs)
         places = Locations(self.folder, str(self.store_root), self.folder.parent / "dagster")
@@ -101,6 +119,8 @@ class Project:
         with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
             patch.setattr(logger, "level", logging.INFO)
             patch.setattr(dsam_assets.definitions, "StanResource", lambda progress: FakeStan(**stan))
+            if today is not None:
+                patch.setattr(dsam_assets.definitions, "Clock", lambda: Today(today))
             instance.add_dynamic_partitions("market", ["uk"])
             job = build_definitions(places).resolve_job_def("refit")
             result = job.execute_in_process(

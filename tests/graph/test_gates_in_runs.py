@@ -61,7 +61,8 @@ def test_a_warning_gate_stamps_the_plan_provisional(project) -> None:
     for name in ("allocation", "response_curves", "efficient_frontier"):
         assert project.record(name).metadata["shown"]["reliability"] == "provisional"
     manifest = json.loads((run.folder / "run_manifest.json").read_text())
-    assert manifest["verdict"] == {"overall": "fail", "reliability": "provisional", "converged": False}
+    verdict = {"overall": "fail", "reliability": "provisional", "converged": False, "waivers": []}
+    assert manifest["verdict"] == verdict
     shown = {check.check_name: check for check in run.result.get_asset_check_evaluations()}
     assert not shown["sampler_rhat_max"].passed
     assert shown["sampler_rhat_max"].severity == dg.AssetCheckSeverity.ERROR

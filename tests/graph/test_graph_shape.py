@@ -12,8 +12,8 @@ import pytest
 
 from dsam_assets.assets import code_version, diagnostics, model_fit, model_selection, optimisation, post_run, pre_run
 from dsam_assets.config.slices import SLICES
-from dsam_assets.diagnostics.thresholds import CHECKS
 from dsam_assets.report.artefacts import ARTEFACTS
+from dsam_assets.verdict import CHECKS
 
 EDGES = {
     "resolved_config": {"config_file"},
@@ -22,6 +22,7 @@ EDGES = {
     "config/priors": {"resolved_config"},
     "config/fit": {"resolved_config"},
     "config/diagnostics": {"resolved_config"},
+    "config/gating": {"resolved_config"},
     "config/allocation": {"resolved_config"},
     "config/decomposition": {"resolved_config"},
     "config/report": {"resolved_config"},
@@ -71,8 +72,9 @@ EDGES = {
         "model_frame", "holiday_features", "pooling_map", "config/formula", "config/data", "config/priors",
         "config/fit", "config/diagnostics",
     },
+    "fit_checks": {"posterior", "loo", "config/diagnostics"},
     "diagnostics_report": {
-        "posterior", "pre_run_checks", "prior_predictive", "postfit_checks", "loo", "config/diagnostics",
+        "pre_run_checks", "prior_predictive", "fit_checks", "postfit_checks", "loo", "config/gating",
     },
     "decomposition": {
         "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "diagnostics_report",
@@ -131,7 +133,9 @@ GROUPS = {
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
     "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition", "post_run_plots"},
-    "40_diagnostics": {"residuals", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots"},
+    "40_diagnostics": {
+        "residuals", "fit_checks", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots",
+    },
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation", "response_curves", "efficient_frontier", "optimisation_plots"},
     "80_interpretation": {"run_bundle", "report"},

@@ -148,7 +148,7 @@ def test_an_edited_scenario_is_fitted_again_and_the_posterior_is_reused(project:
     run = project.run()
     assert run.result.success
     assert "transform_sensitivity" in run.assets("computed")
-    for name in ("posterior", "prior_table", "fitted", "loo", "diagnostics_report", "allocation"):
+    for name in ("posterior", "prior_table", "fitted", "loo", "fit_checks", "allocation"):
         assert run.events[name] == "reused", name
     after = {name: project.record(name).data_version for name in before}
     assert {name for name in before if after[name] != before[name]} == {"transform_sensitivity"}

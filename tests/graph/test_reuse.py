@@ -17,14 +17,17 @@ ALWAYS_LOOKED_AT = {
     "pooling_map",
     "data_dictionary",
     "session_info",
+    "diagnostics_report",
 }
 SLICES = {
     f"config/{name}"
-    for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "decomposition", "plots", "report")
-}
+    for name in (
+        "data", "formula", "priors", "fit", "diagnostics", "gating", "allocation", "decomposition", "plots", "report",
+    )
+}  # fmt: skip
 BELOW_POSTERIOR = {
-    "fit_metrics", "posterior_summary", "fitted", "residuals", "postfit_checks", "chain_diagnostics", "loo",
-    "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "run_bundle",
+    "fit_metrics", "posterior_summary", "fitted", "residuals", "fit_checks", "postfit_checks", "chain_diagnostics",
+    "loo", "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "run_bundle",
     "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
 }  # fmt: skip
 READS_THE_FRAME = {

@@ -19,7 +19,6 @@ PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
     "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
-    "diagnostics.waivers": [HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}"],
     "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
 }
 
@@ -67,22 +66,14 @@ def test_available_features_pass(load: Load, text: str) -> None:
 
 
 def test_all_problems_come_in_one_error(load: Load) -> None:
-    text = HEAD + "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}\n"
-    text += "forecast: {enabled: true}\nsecurity: {allow_unsafe_formula: true}"
+    text = HEAD + "forecast: {enabled: true}\nsecurity: {allow_unsafe_formula: true}"
     with pytest.raises(NotAvailableYetError) as caught:
         check_available(load(text))
     found = str(caught.value)
-    assert found.startswith("3 problems")
-    assert found.count("diagnostics.waivers is not available") == 1
-    assert "line 4  forecast.enabled" in found
+    assert found.startswith("2 problems")
+    assert found.count("security.allow_unsafe_formula is not available") == 1
+    assert "line 3  forecast.enabled" in found
     assert "→ set it to false" in found
-
-
-def test_rows_of_one_list_are_one_problem(load: Load) -> None:
-    rows = ", ".join(f"{{check_id: c{number}, who: b, why: c, expires: 2030-01-01}}" for number in range(3))
-    with pytest.raises(NotAvailableYetError) as caught:
-        check_available(load(HEAD + f"diagnostics: {{waivers: [{rows}]}}"))
-    assert caught.value.what == "diagnostics.waivers is not available in this version yet"
 
 
 def test_every_gap_names_keys_of_the_schema() -> None:

@@ -84,7 +84,24 @@ def test_unknown_keys_get_the_nearest_valid_one(load: Load, text: str, suggestio
         ("priors: {overrides: [{parameter: a, sd: 1}]}", ["priors.overrides[0].mean is required"]),
         ("priors: {overrides: {a: 1}}", ["priors.overrides must be a list", "a section with 1 key"]),
         ("priors: {use_defaults: false}", ["priors.use_defaults must be true", "false"]),
-        ("diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: soon}]}", ["YYYY-MM-DD", '"soon"']),
+        ("diagnostics: {waivers: [{check: loo_pareto_k, who: b, why: c, expires: soon}]}", ["YYYY-MM-DD", '"soon"']),
+        (
+            "diagnostics: {waivers: [{check: loo_paretok, who: b, why: c, expires: 2030-01-01}]}",
+            ["diagnostics.waivers[0].check is not a check", "loo_paretok", "did you mean loo_pareto_k?"],
+        ),
+        (
+            "diagnostics: {waivers: [{check: everything, who: b, why: c, expires: 2030-01-01}]}",
+            ["is not a check", "write one of pre_response_finite", "sampler_rhat_max"],
+        ),
+        (
+            "diagnostics: {waivers: [{check_id: a, who: b, why: c, expires: 2030-01-01}]}",
+            ["diagnostics.waivers[0].check_id is not a key", "did you mean diagnostics.waivers[0].check?"],
+        ),
+        (
+            "diagnostics: {waivers: [{check: loo_pareto_k, who: ' ', why: '', expires: 2030-01-01}]}",
+            ["diagnostics.waivers[0].who must not be empty", "diagnostics.waivers[0].why must not be empty"],
+        ),
+        ("diagnostics: {waivers: [{check: loo_pareto_k, who: b, why: c}]}", ["waivers[0].expires is required"]),
         ("allocation: {reference_spend: [1, -2]}", ["must be a spend of at least 0"]),
         ("outputs: {save_model: true, save_model_rds: false}", ["save_model_rds and save_model", "one switch"]),
     ],

@@ -44,6 +44,11 @@ def bounds(**row: Any) -> dict[str, Any]:
     return {"boundaries.overrides": [{"parameter": "a", **row}]}
 
 
+def waive(*rows: dict[str, Any]) -> dict[str, Any]:
+    first = {"check": "loo_pareto_k", "who": "b", "why": "c", "expires": "2030-01-01"}
+    return {"diagnostics.waivers": [{**first, **row} for row in rows]}
+
+
 def channel(term: str = "a", low: float = 0, high: float = 10, **more: Any) -> dict[str, Any]:
     return {"term": term, "bounds": {"min": low, "max": high}, **more}
 
@@ -86,6 +91,7 @@ VALID: list[dict[str, Any]] = [
     {f"{IDENT}.abs_corr_fail": math.inf},
     {f"{IDENT}.abs_corr_fail": 1, f"{IDENT}.abs_corr_warn": 0},
     {"data.date_var": "d", f"{TSCV}.enabled": True},
+    waive({}, {"subject": "m_tv"}, {"subject": "m_search"}, {"check": "sampler_rhat_max"}),
     budget(),
     budget(20),
     budget(0.3, [channel("a", 0.1), channel("b", 0.2)]),
@@ -193,10 +199,9 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
     (budget(**{"objective.risk.type": "quantile", "objective.risk.lambda": 1}), ["allocation.objective.risk.lambda"]),
     (budget(**{"objective.risk.quantile": 0.2}), ["allocation.objective.risk.quantile"]),
     ({"allocation.scenarios": [{"name": "a", "total": 1}] * 2}, ["allocation.scenarios[1].name"]),
-    (
-        {"diagnostics.waivers": [{"check_id": "a", "who": "b", "why": "c", "expires": "2030-01-01"}] * 2},
-        ["diagnostics.waivers[1].check_id"],
-    ),
+    (waive({}, {"who": "somebody else"}), ["diagnostics.waivers[1].check"]),
+    (waive({}, {"subject": "m_tv"}, {"subject": " m_tv "}), ["diagnostics.waivers[2].check"]),
+    (waive({}, {"check": "loo_pareto"}), ["diagnostics.waivers[1].check"]),
 ]
 
 

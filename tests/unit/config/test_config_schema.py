@@ -187,7 +187,7 @@ ROWS = {
     "allocation.channels[].bounds": ["min", "max"],
     "allocation.channels[].response": ["type", "scale", "k", "n"],
     "allocation.scenarios[]": ["name", "total"],
-    "diagnostics.waivers[]": ["check_id", "who", "why", "expires"],
+    "diagnostics.waivers[]": ["check", "subject", "who", "why", "expires"],
 }
 
 ROOT = [
@@ -320,7 +320,7 @@ ACCEPTED = [
     ("boundaries.overrides", [{"parameter": "a", "lower": "-Inf", "upper": "-.inf"}]),
     ("outputs.layout", "stage_gated"),
     ("data.format", "parquet"),
-    ("diagnostics.waivers", [{"check_id": "a", "who": "b", "why": "c", "expires": "2030-02-28"}]),
+    ("diagnostics.waivers", [{"check": "loo_pareto_k", "who": "b", "why": "c", "expires": "2030-02-28"}]),
 ]
 
 REFUSED = [
@@ -412,8 +412,8 @@ REFUSED = [
     ("diagnostics.time_series_selection.stride_weeks", 0),
     ("diagnostics.identifiability.abs_corr_warn", 1),
     ("diagnostics.identifiability.abs_corr_warn", -0.1),
-    ("diagnostics.waivers", [{"check_id": "a", "who": "b", "why": "c", "expires": "31/01/2030"}]),
-    ("diagnostics.waivers", [{"check_id": "a", "who": "b", "why": "c", "expires": "2030-02-30"}]),
+    ("diagnostics.waivers", [{"check": "loo_pareto_k", "who": "b", "why": "c", "expires": "31/01/2030"}]),
+    ("diagnostics.waivers", [{"check": "loo_pareto_k", "who": "b", "why": "c", "expires": "2030-02-30"}]),
     ("data.dictionary", {"m_tv": {"units": "GBP"}}),
     ("unknown", 1),
 ]

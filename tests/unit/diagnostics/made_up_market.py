@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,13 +20,14 @@ from dsam_assets.diagnostics.postfit import postfit_checks
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.diagnostics.prior_predictive import prior_predictive_gates, prior_predictive_tables
 from dsam_assets.diagnostics.report import DiagnosticsReport
-from dsam_assets.diagnostics.verdicts import verdict_of_fit
+from dsam_assets.diagnostics.verdicts import fit_checks, verdict
 from dsam_assets.fit.draws import Draws
 from dsam_assets.selection.evidence import selection_tables
 from dsam_assets.verdict import Gating, PolicyMode
 
 WEEKS = 104
 TERMS = ("(Intercept)", "m_tv")
+DAY = dt.date(2026, 1, 1)
 LABELS = pd.DataFrame({"row": np.arange(WEEKS), "date": pd.date_range("2023-01-02", periods=WEEKS, freq="7D")})
 PRIORS = pd.DataFrame(
     {
@@ -115,4 +117,5 @@ def judged(name: str, mode: PolicyMode, gating: Gating = "warn", **keys: Any) ->
     before = gate_frame(prefit_gates(design_checks(matrix), mode))
     after = gate_frame(postfit_checks(draws, matrix, LABELS, PRIORS, section.identifiability, mode).gates)
     first = gate_frame(prior_predictive_gates(_prior_summary(), mode))
-    return Evidence(verdict_of_fit(draws, before, first, after, _loo(name), section), _loo(name))
+    fit = gate_frame(fit_checks(draws, _loo(name), section))
+    return Evidence(verdict((before, first, fit, after), section, DAY), _loo(name))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dsam_assets.diagnostics.gate_table import COLUMNS
+from dsam_assets.diagnostics.gate_table import COLUMNS, WAIVER_COLUMNS
 from dsam_assets.diagnostics.gates import optimiser_gate, pareto_k_gate, sampler_gates, skipped_gates
 from dsam_assets.diagnostics.report import (
     DiagnosticsReport,
@@ -219,7 +219,8 @@ def test_summary_text(report_with: Build) -> None:
 def test_table_round_trip(report_with: Build) -> None:
     report = report_with(sampler_divergences="fail", loo_pareto_k="not_computed")
     frame = report.to_frame()
-    assert tuple(frame.columns) == COLUMNS
+    assert tuple(frame.columns) == (*COLUMNS, *WAIVER_COLUMNS)
+    assert list(frame["original_status"]) == list(frame["status"])
     assert frame["value"].dtype == np.float64
     assert np.isnan(frame.loc[frame["check_id"] == "loo_pareto_k", "value"]).all()
     text = frame.to_csv(index=False)
@@ -230,7 +231,7 @@ def test_table_round_trip(report_with: Build) -> None:
 
 def test_empty_table() -> None:
     frame = build_report([], "publish", "warn", False).to_frame()
-    assert tuple(frame.columns) == COLUMNS
+    assert tuple(frame.columns) == (*COLUMNS, *WAIVER_COLUMNS)
     assert report_from_frame(frame, "publish", "warn", False).results == ()
 
 

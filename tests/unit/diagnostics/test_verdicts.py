@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
 import pandas as pd
@@ -13,10 +14,11 @@ from dsam_assets.diagnostics.gate_table import gate_frame
 from dsam_assets.diagnostics.prefit import prefit_gates
 from dsam_assets.diagnostics.report import DiagnosticsReport
 from dsam_assets.diagnostics.rows import judged as judge_row
-from dsam_assets.diagnostics.thresholds import CHECKS, DRAWS_CHECKS
-from dsam_assets.diagnostics.verdicts import POINT, SAMPLED, verdict_of_fit
+from dsam_assets.diagnostics.thresholds import DRAWS_CHECKS
+from dsam_assets.diagnostics.verdicts import POINT, SAMPLED, fit_checks, verdict
 from dsam_assets.fit.draws import Draws
 from dsam_assets.selection.loo_tables import skipped_summary
+from dsam_assets.verdict import CHECKS
 
 Make = Callable[..., Draws]
 PREFIT = [name for name, check in CHECKS.items() if check.phase == "P0"]
@@ -52,7 +54,8 @@ def judged(draws: Draws, *, enabled: bool = True) -> DiagnosticsReport:
     postfit = gate_frame(
         [judge_row(name, 1.0 if name in LOWER_IS_WORSE else 0.0, "publish", "all", "") for name in POSTFIT]
     )
-    return verdict_of_fit(draws, checks, prior, postfit, {**loo, "calibration_summary": calibrated}, section)
+    fit = gate_frame(fit_checks(draws, {**loo, "calibration_summary": calibrated}, section))
+    return verdict((checks, prior, fit, postfit), section, dt.date(2026, 1, 1))
 
 
 def statuses(report: DiagnosticsReport) -> dict[str, str]:

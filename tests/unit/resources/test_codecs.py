@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import time
@@ -17,6 +18,7 @@ import pytest
 from dsam_assets.allocation.around_plan import EfficientFrontier, ResponseCurves
 from dsam_assets.allocation.plan import BudgetPlan
 from dsam_assets.config.schema import Config
+from dsam_assets.config.schema_diagnostics import Waiver
 from dsam_assets.config.slices import SLICES, config_slices
 from dsam_assets.data.findings import Finding
 from dsam_assets.data.pooling_map import PoolingMap
@@ -25,6 +27,7 @@ from dsam_assets.design.groups import GroupTerm
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.diagnostics.report import build_report
 from dsam_assets.diagnostics.verdicts import Verdict
+from dsam_assets.diagnostics.waivers import apply_waivers
 from dsam_assets.fit.container import model_container
 from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.fit.model import FitResult
@@ -268,6 +271,22 @@ def test_a_report_comes_back(value: float | None) -> None:
     assert round_trip("report", Verdict(report, {}), "diagnostics_report") == report
 
 
+def test_a_report_with_waivers_comes_back_with_them() -> None:
+    waiver = Waiver.model_validate(
+        {"check": "loo_pareto_k", "who": "=SUM(A1)", "why": 'a, "b"', "expires": "2030-01-31"}
+    )
+    day = dt.date(2030, 1, 31)
+    rows, waivers = apply_waivers(
+        [replace(row(1.5, "fail"), check_id="loo_pareto_k")], [waiver], "publish", "warn", day
+    )
+    report = build_report(rows, "publish", "warn", False, waivers)
+    assert report.waivers[0].state == "applied"
+    assert round_trip("report", Verdict(report, {}), "diagnostics_report") == report
+    files = CODECS["report"].encode("diagnostics_report", Verdict(report, {}))
+    assert b",'=SUM(A1)," in files["waivers.csv"]  # no spreadsheet runs it
+    assert json.loads(files["policy.json"]) == {"mode": "publish", "gating": "warn", "enforce_publish_gate": False}
+
+
 def test_a_report_has_its_table_text_and_documents() -> None:
     files = CODECS["report"].encode("diagnostics_report", VALUES["report"])
     assert set(files) == {
@@ -279,9 +298,10 @@ def test_a_report_has_its_table_text_and_documents() -> None:
 @pytest.mark.parametrize("name", SLICES)
 def test_slices_come_back(name: str) -> None:
     overrides = [{"parameter": "m_tv", "lower": -math.inf, "upper": math.inf}]
+    waiver = {"check": "loo_pareto_k", "who": "a", "why": "b", "expires": "2030-01-31"}
     changes = {
         "boundaries": {"overrides": overrides},
-        "diagnostics": {"model_selection": {"pareto_k_fail": math.inf}},
+        "diagnostics": {"model_selection": {"pareto_k_fail": math.inf}, "waivers": [waiver]},
         "allocation": {"objective": {"risk": {"lambda": 0.5}}},
     }
     value = config_slices(config(changes))[name]

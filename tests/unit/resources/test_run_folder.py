@@ -132,7 +132,8 @@ def test_a_run_folder_holds_what_was_made_and_its_manifest(shelf: Shelf, tmp_pat
     manifest = json.loads((folder.path / "run_manifest.json").read_text())
     assert manifest == folder.manifest
     assert (manifest["market"], manifest["model_name"], manifest["status"]) == ("uk", "uk", "complete")
-    assert manifest["verdict"] == {"overall": "warn", "reliability": "provisional", "converged": None}
+    verdict = {"overall": "warn", "reliability": "provisional", "converged": None, "waivers": []}
+    assert manifest["verdict"] == verdict
     assert manifest["data_sha256"] == "abc"
     assert set(manifest["files"]) == COMPLETE - {"run_manifest.json"}
     listed = manifest["files"]["30_post_run/fitted.csv"]
