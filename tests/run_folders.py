@@ -57,6 +57,8 @@ def write_run(
     overall: str = "pass",
     reliability: str = "final",
     sha: str = "d",
+    converged: bool = True,
+    waivers: Sequence[Mapping[str, str]] = (),
 ) -> Path:
     """Write a run folder; an entry of `tables` without a folder lies at the top, as under `outputs.layout: flat`."""
     files = {}
@@ -66,7 +68,7 @@ def write_run(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
         files[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    verdict = {"overall": overall, "reliability": reliability, "converged": True}
+    verdict = {"overall": overall, "reliability": reliability, "converged": converged, "waivers": list(waivers)}
     manifest = {"market": "uk", "model_name": "uk", "status": "complete", "verdict": verdict, "data_sha256": sha}
     (folder / "run_manifest.json").write_text(json.dumps({**manifest, "files": files}))
     return folder

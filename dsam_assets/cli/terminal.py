@@ -110,9 +110,13 @@ def _verdict(result: RunResult) -> str:
     counts = Counter[str](row.status for row in report.results)
     counted = ", ".join(f"{counts[status]} {status.replace('_', ' ')}" for status in MARKS if counts[status])
     waived = sum(row.waived is not None for row in report.results)
-    counted += f"; {count(waived, 'warning')} a waived failure" if waived else ""
+    counted += f"; {_waived_words(waived)}" if waived else ""
     head = f"Verdict: {paint(report.overall.upper(), COLOURS[report.overall])} ({counted})"
     return "\n".join([head, wrapped(reliability_sentence(result)), *gate_lines(report.results), *_idle_waivers(report)])
+
+
+def _waived_words(number: int) -> str:
+    return "1 warning is a waived failure" if number == 1 else f"{number} warnings are waived failures"
 
 
 def reliability_sentence(result: RunResult) -> str:

@@ -94,15 +94,17 @@ def test_residuals_at_the_truth_are_the_stated_noise(frame: pd.DataFrame, truth:
     assert (by_market.mean() * np.sqrt(by_market.size())).abs().max() < 3.5
 
 
-def test_estimates_with_the_means_are_calibrated_and_without_them_are_not() -> None:
+@pytest.mark.parametrize("search_sd", [panel.SEARCH_SD, panel.ALWAYS_ON])
+def test_estimates_with_the_means_are_calibrated_and_without_them_are_not(search_sd: float) -> None:
     """Over 40 panels, with the covariance known: z scores are standard normal with CRE means; without, m_search is off.
 
-    Over 200 other panels their sd is 1.009, the mean z of m_search −0.02 with the means and 2.3 without.
-    The committed seed was chosen among those where the bias shows clearly; here it is the generator that is tested.
+    With an always-on search, over 200 other panels, their sd is 1.009, the mean z of m_search −0.02 with the means and
+    2.3 without; with one that varies the bias is less than half of that. The committed seed was chosen among those
+    where the bias of an always-on search shows clearly; here it is the generator that is tested.
     """
     with_means, without = [], []
     for seed in range(40):
-        made = panel.generate(seed)
+        made = panel.generate(seed, search_sd)
         beta = pd.Series(made.truth["coefficients"])
         for terms, found in ((list(beta.index), with_means), ([t for t in beta.index if "cre_" not in t], without)):
             estimate, error = generalised(made.frame, dict(made.truth), terms)
@@ -111,7 +113,7 @@ def test_estimates_with_the_means_are_calibrated_and_without_them_are_not() -> N
     assert z.mean().abs().max() < 4 / np.sqrt(len(z))
     assert z.to_numpy().std() == pytest.approx(1, abs=0.1)
     biased = pd.DataFrame(without).mean()
-    assert biased["m_search"] > 1.5
+    assert (biased["m_search"] > 1.5) == (search_sd == panel.ALWAYS_ON)
     assert biased[["m_tv", "m_social"]].abs().max() < 4 / np.sqrt(len(z))
 
 
@@ -151,7 +153,9 @@ def test_markets_levels_go_with_their_media(frame: pd.DataFrame) -> None:
     by_market = frame.assign(level=np.log(frame["kpi_value"])).groupby("market")
     means, within = by_market[["level", *MEDIA]].mean(), by_market[MEDIA].std()
     assert means.corr()["level"][["m_tv", "m_search"]].min() > 0.5
-    assert means["m_search"].std() > 10 * within["m_search"].mean()
+    assert means["m_search"].std() > 3 * within["m_search"].mean()
+    always_on = panel.generate(search_sd=panel.ALWAYS_ON).frame.groupby("market")["m_search"]
+    assert always_on.mean().std() > 10 * always_on.std().mean()
     assert within["m_tv"].mean() > 2 * means["m_tv"].std()
 
 

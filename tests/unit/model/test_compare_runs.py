@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from run_folders import KPI, run_tables, tscv_row, write_run
 
 from dsam_assets.comparing import compare_runs
 from dsam_assets.errors import ConfigError, DataError, StoreError
+from dsam_assets.report.tables import TABLES
+from dsam_assets.tables import validate
 
 A = [-3.0, -3.5, -2.5, -4.0, -3.2]
 B = [-3.4, -3.3, -3.1, -4.6, -3.1]
@@ -187,6 +190,49 @@ def test_failing_diagnostics_are_not_bought_with_elpd(tmp_path: Path) -> None:
         "",
         "No run can be recommended: every ranked run fails its diagnostics.",
     )
+
+
+WAIVER = {"check": "within_var_ratio", "subject": "", "who": "A. Lead", "why": "means", "expires": "2026-03-31"}
+APPLIED, UNUSED = WAIVER | {"state": "applied", "note": ""}, WAIVER | {"state": "unused", "note": ""}
+WAIVED: dict[str, Any] = {"overall": "warn", "reliability": "provisional", "waivers": [APPLIED]}
+LAST_DAY, NEXT_DAY = dt.date(2026, 3, 31), dt.date(2026, 4, 1)
+
+
+def test_a_waived_run_is_compared_with_its_waiver_until_that_expires(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / "a", long_run(-4, 1), overall="warn", reliability="provisional"),
+        write_run(tmp_path / "b", long_run(-3, 2), **WAIVED),
+    ]
+    found = compare_runs(folders, today=LAST_DAY)
+    told = "within_var_ratio waived by A. Lead until 2026-03-31"
+    assert found.recommended == "b"
+    assert f"b does not fail only because of waivers: {told}." in found.recommendation
+    assert rows_of(found)["b"]["waived"] == told
+    assert rows_of(found)["a"]["waived"] == ""
+    assert "warn (provisional, waived)" in found.matrix["b"].tolist()
+    late = compare_runs(folders, today=NEXT_DAY)
+    assert late.recommended == "a"
+    assert (rows_of(late)["b"]["overall"], rows_of(late)["b"]["waived"]) == ("fail", f"{told} (expired)")
+    validate(TABLES["model_comparison"], late.table)
+
+
+def test_a_waiver_loses_ties_and_cannot_vouch_for_draws_that_have_not_converged(tmp_path: Path) -> None:
+    plain = write_run(tmp_path / "a", long_run(-3.01, 1), overall="warn", reliability="provisional")
+    waived = write_run(tmp_path / "b", long_run(-3.0, 1), **WAIVED)
+    found = compare_runs([plain, waived], today=LAST_DAY)
+    assert (found.recommended, "because its diagnostics are better" in found.recommendation) == ("a", True)
+    unused = write_run(tmp_path / "c", long_run(-2, 1), overall="pass", waivers=[UNUSED])
+    assert compare_runs([plain, unused], today=NEXT_DAY).recommended == "c"
+    stuck = write_run(tmp_path / "d", long_run(-1, 1), converged=False, **WAIVED)
+    assert compare_runs([plain, stuck], today=LAST_DAY).recommended == "a"
+
+
+def test_damaged_waivers_are_named(tmp_path: Path) -> None:
+    damaged = {"state": "applied", "check": "x", "who": "y", "expires": "soon"}
+    folders = [write_run(tmp_path / "a", run_tables(A)), write_run(tmp_path / "b", run_tables(B), waivers=[damaged])]
+    with pytest.raises(StoreError, match="manifest cannot be read") as caught:
+        compare_runs(folders)
+    assert "its waivers: ValueError" in str(caught.value.got)
 
 
 @pytest.mark.parametrize(
