@@ -39,6 +39,7 @@ def test_a_demo_runs_from_data_to_plan(name: str, tmp_path: Path) -> None:
     spent, total = result.plan["spend_optimised"].sum(), result.tables["budget_summary"]["budget_total"].item()
     assert spent == pytest.approx(total, rel=1e-6)
     if name in ("hierarchical_demo", "cre_demo"):
+        assert result.report.overall != "fail"
         table = pd.read_csv(result.path / "30_post_run/group_coefficients.csv")
         assert table["group"].nunique() == 8
         assert {"group"} <= set(pd.read_csv(result.path / "30_post_run/fitted_kpi.csv", nrows=1).columns)
