@@ -5,6 +5,7 @@ import dagster as dg
 from dsam_assets.assets import (
     diagnostics,
     fleet,
+    forecast,
     interpretation,
     model_fit,
     model_selection,
@@ -24,8 +25,8 @@ from resources.result_store import ResultStore, StoreIOManager
 from resources.stan_resource import StanResource
 
 STAGE_MODULES = (
-    sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, plots,
-    interpretation, fleet,
+    sources, run_metadata, pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, forecast,
+    plots, interpretation, fleet,
 )  # fmt: skip
 
 

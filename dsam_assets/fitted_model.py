@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.config.schema import Config
-from dsam_assets.config.slices import AllocationSlice, decomposition_slice
+from dsam_assets.config.slices import AllocationSlice, decomposition_slice, formula_slice, priors_slice
 from dsam_assets.decomposition.contributions import Scale, decomposition, kpi_decomposition
 from dsam_assets.decomposition.decompose import decompose
 from dsam_assets.decomposition.evidence import channel_evidence
@@ -39,6 +39,7 @@ from dsam_assets.selection.reloo import refitter
 if TYPE_CHECKING:
     from dsam_assets.allocation.plan import BudgetPlan
     from dsam_assets.fit.runner import StanRunner
+    from dsam_assets.forecast.forecast import Forecast
     from dsam_assets.model import Model
     from dsam_assets.scales import ConversionMethod
 
@@ -299,6 +300,46 @@ class FittedModel:
         baseline = baseline_terms(term_groups(self.matrix, section.channels, section.identifiability), self.matrix)
         priors = design_prior_table(self.model.design)
         return channel_evidence(config.allocation.channels, self.draws, self.matrix, priors, baseline)
+
+    def forecast(
+        self,
+        future: pd.DataFrame,
+        *,
+        horizon: int | None = None,
+        scenario: Mapping[str, Any] | None = None,
+        **diagnostics: Any,
+    ) -> Forecast:
+        """The KPI of the weeks after the data, from future values of the predictors, stamped with the verdict.
+
+        Args:
+            future: one row per future period (and panel unit) with the columns that the formula uses; with the KPI
+                where it is known by now, the forecast is scored.
+            horizon: periods ahead; by default every row.
+            scenario: a budget problem as for `optimise_budget`, whose plan is forecast as a second path.
+            diagnostics: settings of the verdict, as for `diagnostics`.
+
+        Returns:
+            Tables by name (forecast, forecast_summary, forecast_extrapolation, …), notes, `reliability` and `reasons`.
+
+        Raises:
+            DataError: future rows that do not follow the data, or lack values.
+            GateError: the verdict blocks decisions.
+        """
+        from dsam_assets.forecast.forecast import PlanInput, forecast_market
+        from dsam_assets.forecast.future_data import FutureData
+        from dsam_assets.forecast.joined import ModelSource
+
+        config = self.model.config
+        source = ModelSource(self.model.data, formula_slice(config), config.data, self.matrix, None, self.model.labels)
+        ahead = FutureData(future.reset_index(drop=True))
+        if scenario is None:
+            report = self.diagnostics(**diagnostics)
+            enforce(report)
+            return forecast_market(self.draws, source, priors_slice(config), ahead, report, horizon=horizon)
+        best = self.optimise_budget(scenario, **diagnostics)  # its verdict is the same report's
+        allocation = self.model._with(allocation={**scenario, "enabled": True}).config.allocation
+        plan = PlanInput(best.tables["budget_allocation"], allocation.channels)
+        return forecast_market(self.draws, source, priors_slice(config), ahead, best, horizon=horizon, plan=plan)
 
     def to_arviz(self) -> Any:
         """The draws as an ArviZ container (an xarray DataTree), for ArviZ's own plots and summaries."""

@@ -36,6 +36,9 @@ from dsam_assets.diagnostics.prefit import pre_run_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
 from dsam_assets.fit.refits import RefitInputs
 from dsam_assets.fit.sensitivity import scenario_design
+from dsam_assets.forecast.future_data import load_future
+from dsam_assets.forecast.future_rows import FutureRows, future_rows
+from dsam_assets.forecast.joined import ModelSource
 from dsam_assets.verdict import GateResult
 
 FORMULA: KeyPath = ("model", "formula")
@@ -48,19 +51,26 @@ SECTIONS: Mapping[str, KeyPath] = {
     "boundaries.overrides": ("boundaries", "overrides"),
 }
 # Places that are keys already, by how they begin.
-KEYED = ("allocation", "time_components", "data.", "transforms.")
+KEYED = ("allocation", "forecast", "time_components", "data.", "transforms.")
 _NAMES_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a config amounts to, once its inputs have been read and checked; `gates` are its judged P0 checks."""
+    """What a config amounts to, once its inputs have been read and checked.
+
+    Attributes:
+        loaded, dataset, formula, design: the config, its data and its model.
+        gates: the judged P0 checks.
+        future: the rows that will be forecast; `None` when the config asks for no forecast.
+    """
 
     loaded: LoadedConfig
     dataset: Dataset
     formula: Formula
     design: ModelDesign
     gates: tuple[GateResult, ...]
+    future: FutureRows | None = None
 
 
 def load_checked(path: Path, *, data_roots: tuple[Path, ...] | None = None) -> LoadedConfig:
@@ -72,15 +82,15 @@ def load_checked(path: Path, *, data_roots: tuple[Path, ...] | None = None) -> L
 
 def preflight(loaded: LoadedConfig) -> Preflight:
     """Read the data and build the design; raises the first problem it meets, with the file that it is in."""
-    config = loaded.config
+    config, section = loaded.config, formula_slice(loaded.config)
     with _located(loaded):
         dataset = load_dataset(config.data)
         holidays = market_holidays(dataset.frame, config.data.date_var, config.time_components)
-        inputs = model_inputs(formula_slice(config), dataset.frame, holidays, date_var=config.data.date_var)
+        inputs = model_inputs(section, dataset.frame, holidays, date_var=config.data.date_var)
         columns = [str(name) for name in inputs.frame.columns]
         market_dictionary(config.data, columns, inputs.formula.variables, holidays)
         pooling = load_pooling_map(config.pooling) if config.pooling.enabled else None
-        matrix = matrix_from_slices(inputs, formula_slice(config), config.data, pooling).matrix
+        matrix = matrix_from_slices(inputs, section, config.data, pooling).matrix
         require_usable(model_checks(matrix))
         design = model_design(matrix, priors_slice(config))
         if config.transforms.sensitivity.enabled:
@@ -96,7 +106,8 @@ def preflight(loaded: LoadedConfig) -> Preflight:
             channels=config.allocation.channels,
             mode=config.diagnostics.policy_mode,
         )
-    return Preflight(loaded, dataset, inputs.formula, design, gates)
+        future = _future(config, ModelSource(dataset.frame, section, config.data, matrix, holidays, pooling))
+    return Preflight(loaded, dataset, inputs.formula, design, gates, future)
 
 
 def _require_scenarios(
@@ -159,6 +170,14 @@ def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) ->
     require_budgets(problem, named_budgets(config.allocation))
 
 
+def _future(config: Config, source: ModelSource) -> FutureRows | None:
+    """The rows to forecast: the future data must say all that the model needs to know of them."""
+    if not config.forecast.enabled:
+        return None
+    future = load_future(config.data, config.forecast, config.time_components, source.frame)
+    return future_rows(source, future, config.forecast.horizon)
+
+
 @contextmanager
 def _located(loaded: LoadedConfig) -> Iterator[None]:
     """Say in which file an error is: the config with the line, or the data file."""
@@ -171,7 +190,10 @@ def _located(loaded: LoadedConfig) -> Iterator[None]:
 
 def _place(loaded: LoadedConfig, error: DsamError) -> str:
     where, data = error.where or "", loaded.config.data.path
-    others = (loaded.config.data.dictionary_path, loaded.config.time_components.holidays.calendar_path)
+    others = (
+        loaded.config.data.dictionary_path, loaded.config.time_components.holidays.calendar_path,
+        loaded.config.forecast.data_path,
+    )  # fmt: skip
     if any(path in where for path in (str(loaded.path), data, *others) if path is not None):
         return where
     key = _key_of(where, loaded)

@@ -15,6 +15,7 @@ SOURCE_WORDS = {
     "calendar_file": "holiday calendar",
     "pooling_map_file": "pooling map",
     "dictionary_file": "data dictionary",
+    "future_file": "future data file",
 }
 NEVER = "never made"
 CONFIG_CHANGED = f"{SOURCE_WORDS['config_file']} changed"

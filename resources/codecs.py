@@ -91,10 +91,12 @@ def read_parquet(content: bytes) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class TablesCodec:
-    """A mapping of names to data frames."""
+    """A mapping of names to data frames; with CSV for people, unless it is bulk data."""
+
+    csv: bool = True
 
     def encode(self, asset: str, value: Mapping[str, pd.DataFrame]) -> Files:
-        codec = TableCodec()
+        codec = TableCodec(self.csv)
         return {name: content for table, frame in value.items() for name, content in codec.encode(table, frame).items()}
 
     def decode(self, asset: str, names: tuple[str, ...], read: Read) -> dict[str, pd.DataFrame]:
@@ -339,6 +341,7 @@ CODECS: dict[str, Codec] = {
     "table": TableCodec(),
     "bulk_table": TableCodec(csv=False),
     "tables": TablesCodec(),
+    "bulk_tables": TablesCodec(csv=False),
     "json": JsonCodec(),
     "text": TextCodec(),
     "matrix": MatrixCodec(),
@@ -350,4 +353,5 @@ CODECS: dict[str, Codec] = {
     "efficient_frontier": DocumentTablesCodec("budget_efficient_frontier.json"),
     "fleet_status": PagesCodec("fleet_status.json"),
     "comparison": DocumentTablesCodec("model_comparison.json"),
+    "forecast": DocumentTablesCodec("forecast.json"),
 }

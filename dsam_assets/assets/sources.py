@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dsam_assets.assets.outcomes import MARKETS, beta_accepted
-from dsam_assets.config.source_files import calendar_path, data_path, dictionary_path, pooling_map_path
+from dsam_assets.config.source_files import (
+    calendar_path,
+    data_path,
+    dictionary_path,
+    future_path,
+    pooling_map_path,
+)
 from dsam_assets.errors import DsamError
 
 if TYPE_CHECKING:
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
 
 MISSING = "missing"
 UNUSED = "unused"
-SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")
+SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file", "future_file")
 
 
 def source_version(path: Path | None) -> str:
@@ -44,6 +50,7 @@ def source_path(source: str, context: Any, inputs: Mapping[str, Any]) -> Path | 
         "dictionary_file": lambda: dictionary_path(inputs["config_data"]),
         "calendar_file": lambda: calendar_path(inputs["config_formula"].time_components),
         "pooling_map_file": lambda: pooling_map_path(inputs["config_formula"].pooling),
+        "future_file": lambda: future_path(inputs["config_forecast"]),
     }
     return from_inputs[source]()
 
@@ -104,3 +111,9 @@ def pooling_map_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPart
 def dictionary_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data dictionary file, by content hash; `unused` where there is none."""
     return _of_config(context, lambda config: dictionary_path(config.data))
+
+
+@_source
+def future_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
+    """A market's future data file, by content hash; `unused` where nothing is forecast."""
+    return _of_config(context, lambda config: future_path(config.forecast))

@@ -1,4 +1,5 @@
-"""Sentences about what a run computed besides the fit: evidence before it, folds in time, alternative formulas."""
+"""Sentences about what a run computed besides fit and plan: evidence before it, folds in time, alternative formulas,
+the forecast."""
 
 from __future__ import annotations
 
@@ -9,11 +10,19 @@ from dsam_assets.cli.words import count, wrapped
 
 BEFORE = ("prior_predictive", "stationarity_report", "transfer_entropy_report")
 NO_TERMS = "none"
+SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
+# What the budget plan is compared with, the fairer rival first: a plan spends evenly.
+RIVALS = {"plan_over_even": "the same weeks' own budget spent evenly", "plan_over_base": "the spend that they have"}
 
 
 def side_results(facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """What is known before the fit, and a line each for time-series selection and transform sensitivity."""
-    lines = (_before(facts), _folds(facts.get("tscv", {})), _scenarios(facts.get("transform_sensitivity", {})))
+    """What is known before the fit, and a line each for folds in time, transform sensitivity and the forecast."""
+    lines = (
+        _before(facts),
+        _folds(facts.get("tscv", {})),
+        _scenarios(facts.get("transform_sensitivity", {})),
+        _forecast(facts.get("forecast", {})),
+    )
     return "\n".join(wrapped(line, "", "  ") for line in lines if line)
 
 
@@ -52,3 +61,32 @@ def _scenarios(facts: Mapping[str, Any]) -> str:
     text = f"Transform sensitivity: {count(facts['scenarios'], 'scenario')} beside the base"
     odd = facts["not_fitted"]
     return f"{text}; not fitted well: {odd} (transform_sensitivity_summary.csv says why)." if odd else f"{text}."
+
+
+def _forecast(facts: Mapping[str, Any]) -> str:
+    if not facts.get("enabled"):
+        return ""
+    head = f"Forecast ({facts['reliability']}), {count(facts['periods'], 'period')} to {facts['last_date']}"
+    text = f"{head}: {_number(facts['total'])} KPI units in all{_interval(facts, 'total')}"
+    for rival, words in RIVALS.items():
+        if rival in facts:
+            sign = "+" if facts[rival] >= 0 else "-"
+            text += f"; the budget plan {sign}{_number(abs(facts[rival]))}{_interval(facts, rival)} over {words}"
+            text += _spending(facts.get("plan_spend_change", 0.0))
+            break
+    if "coverage_90" in facts:
+        text += f". Of {count(facts['scored_rows'], 'row')} known by now {facts['coverage_90']:.0%} lie inside theirs"
+    beyond = facts["predictors_beyond_the_fit"]
+    return f"{text}. Beyond the range of the fit: {count(beyond, 'predictor')}." if beyond else f"{text}."
+
+
+def _spending(change: float) -> str:
+    """That the plan spends another amount, where it does."""
+    return "" if abs(change) <= SAME_BUDGET else f", spending {abs(change):.1%} {'more' if change > 0 else 'less'}"
+
+
+def _interval(facts: Mapping[str, Any], name: str) -> str:
+    """A point estimate has no interval."""
+    if f"{name}_lower" not in facts:
+        return ""
+    return f" (90% interval {_number(facts[f'{name}_lower'])} to {_number(facts[f'{name}_upper'])})"

@@ -199,6 +199,9 @@ def validation_summary(validation: Validation, path: Path) -> str:
     if config.allocation.enabled and config.allocation.budget.total is not None:
         channels = count(len(config.allocation.channels), "channel")
         facts.append(("budget", f"{config.allocation.budget.total:,.0f} over {channels}"))
+    if checked.future is not None:
+        periods, rows = count(int(checked.future.ahead.max()), "period"), count(len(checked.future.ahead), "row")
+        facts.append(("forecast", f"{periods} ahead, {rows}"))
     lines = [f"{path} is valid", *(wrapped(text, f"  {name:<8}", " " * 10) for name, text in facts)]
     if validation.run_dir is not None:
         lines.append(wrapped(f"{shown_path(validation.run_dir)} (the run's metadata)", f"  {'wrote':<8}", " " * 10))

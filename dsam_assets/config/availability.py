@@ -55,10 +55,7 @@ def _anything(_value: object) -> bool:
 _OFF = "set it to false"
 _REMOVE = "remove the line"
 
-GAPS: tuple[Gap, ...] = (
-    Gap("forecast.enabled", _is(True), _OFF),
-    Gap("security.allow_unsafe_formula", _is(True), _OFF),
-)
+GAPS: tuple[Gap, ...] = (Gap("security.allow_unsafe_formula", _is(True), _OFF),)
 
 
 def _place(path: KeyPath, gap: Gap) -> KeyPath:

@@ -165,6 +165,17 @@ def _holidays(config: Config) -> Iterator[Problem]:
         yield Problem(("data", "date_var"), "is required when holidays are enabled", fix="name the date column")
 
 
+def _forecast(config: Config) -> Iterator[Problem]:
+    if not config.forecast.enabled:
+        return
+    if config.forecast.data_path is None:
+        yield Problem(
+            ("forecast", "data_path"), "is required when forecast is enabled", fix="name the future data file"
+        )
+    if config.data.date_var is None:
+        yield Problem(("data", "date_var"), "is required when forecast is enabled", fix="name the date column")
+
+
 def _iterations(config: Config) -> Iterator[Problem]:
     mcmc, base = config.fit.mcmc, ("fit", "mcmc")
     kept = mcmc.iter - mcmc.warmup
@@ -251,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     _iterations,
     _adaptation,
     allocation_rules,
+    _forecast,
     _model_selection,
     _time_series_selection,
     _identifiability,

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from dsam_assets.config.defaults import fill_dependent_defaults
-from dsam_assets.config.schema_allocation import AllocationSection, ForecastSection
+from dsam_assets.config.schema_allocation import AllocationSection
 from dsam_assets.config.schema_base import SchemaVersion, Section, part
 from dsam_assets.config.schema_data import CreSection, DataSection, PoolingSection, TimeComponentsSection
 from dsam_assets.config.schema_diagnostics import DiagnosticsSection
+from dsam_assets.config.schema_forecast import ForecastSection
 from dsam_assets.config.schema_model import (
     BoundariesSection,
     FitSection,

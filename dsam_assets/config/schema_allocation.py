@@ -146,15 +146,3 @@ class AllocationSection(Section):
         description="population effects, one group of a panel as market=north, or group: every group at once.",
     )
     hold_weak: bool = Field(default=False, description="Keep channels with weak evidence at their reference spend.")
-
-
-class ForecastSection(Section):
-    """`forecast`: the KPI ahead of the data."""
-
-    enabled: bool = Field(default=False, description="Forecast the KPI after the fit.")
-    data_path: Text | None = Field(
-        default=None, description="Future values of the predictors, relative to this config."
-    )
-    horizon: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Periods ahead; null uses every future row."
-    )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dsam_assets.config.schema import Config
-from dsam_assets.config.schema_allocation import AllocationSection, ChannelSection, ForecastSection
+from dsam_assets.config.schema_allocation import AllocationSection, ChannelSection
 from dsam_assets.config.schema_base import PositiveInt, Section, Text
 from dsam_assets.config.schema_data import CreSection, DataSection, PoolingSection, TimeComponentsSection
 from dsam_assets.config.schema_diagnostics import (
@@ -17,6 +17,7 @@ from dsam_assets.config.schema_diagnostics import (
     TimeSeriesSelectionSection,
     Waiver,
 )
+from dsam_assets.config.schema_forecast import ForecastSection
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, ModelType, PriorsSection, TransformsSection
 from dsam_assets.config.schema_outputs import OutputsSection, SecuritySection
 from dsam_assets.verdict import Gating, PolicyMode
@@ -96,7 +97,6 @@ class ReportSlice(Section):
 
     name: Text
     outputs: OutputsSection
-    forecast: ForecastSection
 
 
 SLICES: dict[str, type[Section]] = {
@@ -107,6 +107,7 @@ SLICES: dict[str, type[Section]] = {
     "diagnostics": DiagnosticsSlice,
     "gating": GatingSlice,
     "allocation": AllocationSlice,
+    "forecast": ForecastSection,
     "plots": PlotsSlice,
     "decomposition": DecompositionSlice,
     "report": ReportSlice,
@@ -171,7 +172,8 @@ def config_slices(config: Config) -> dict[str, Section]:
         "diagnostics": _part(DiagnosticsSlice, config.diagnostics),
         "gating": _part(GatingSlice, config.diagnostics),
         "allocation": AllocationSlice(kpi_type=config.model.kpi_type, allocation=config.allocation),
+        "forecast": config.forecast,
         "plots": plots_slice(config),
         "decomposition": decomposition_slice(config),
-        "report": ReportSlice(name=config.model.name, outputs=config.outputs, forecast=config.forecast),
+        "report": ReportSlice(name=config.model.name, outputs=config.outputs),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsam_assets.config.schema_data import DataSection, PoolingSection, TimeComponentsSection
+from dsam_assets.config.schema_forecast import ForecastSection
 
 
 def data_path(section: DataSection) -> Path:
@@ -26,3 +27,8 @@ def calendar_path(section: TimeComponentsSection) -> Path | None:
 def pooling_map_path(section: PoolingSection) -> Path | None:
     """The labels of a pooled market; `None` where nothing is pooled."""
     return Path(section.map_path) if section.enabled and section.map_path is not None else None
+
+
+def future_path(section: ForecastSection) -> Path | None:
+    """The future data file; `None` where nothing is forecast."""
+    return Path(section.data_path) if section.enabled and section.data_path is not None else None

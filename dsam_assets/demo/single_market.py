@@ -35,9 +35,11 @@ from dsam_assets.errors import DataError
 from dsam_assets.scales import FloatArray
 
 CSV_NAME = "blm_demo.csv"
+FUTURE_NAME = "blm_demo.future.csv"
 TRUTH_NAME = "blm_demo.true_parameters.json"
 RESPONSE = "kpi_os_hfb01_value"
 FEWEST_WEEKS = 104
+WEEKS_AHEAD = 26
 NOISE_SD = 15_000.0
 
 COEFFICIENTS: Mapping[str, float] = {
@@ -92,10 +94,12 @@ class DemoMarket:
 
     Attributes:
         frame: one row per week; values are rounded exactly as they are written.
+        future: the predictors of the `WEEKS_AHEAD` weeks after it; their KPI is not known.
         truth: coefficients by term, noise_sd, responses, units, and the best budget split; ready for JSON.
     """
 
     frame: pd.DataFrame
+    future: pd.DataFrame
     truth: Mapping[str, Any]
 
 
@@ -108,24 +112,31 @@ def generate(seed: int = 20240101, weeks: int = 156) -> DemoMarket:
     if weeks < FEWEST_WEEKS:
         fix = f"Ask for {FEWEST_WEEKS} weeks or more."
         raise DataError("The demo market is too short.", where="weeks", got=weeks, wanted="at least two years", fix=fix)
-    days = mondays(weeks)
-    spend = _spend(seed, weeks)
+    whole = _market(seed, weeks, WEEKS_AHEAD)
+    frame, future = whole.iloc[:weeks], whole.iloc[weeks:].reset_index(drop=True).drop(columns=RESPONSE)
+    spend = {name: frame[f"spend_{name}"].to_numpy() for name in RESPONSES}
+    return DemoMarket(frame, future, _truth(seed, weeks, spend))
+
+
+def _market(seed: int, weeks: int, ahead: int) -> pd.DataFrame:
+    """The market's weeks and those after them: what comes later changes nothing of what was before."""
+    days, spend = mondays(weeks + ahead), _spend(seed, weeks + ahead)
     predictors = (
         {f"m_{name}": rounded(response(RESPONSES[name], money), 6) for name, money in spend.items()}
-        | _time(weeks)
-        | _controls(seed, weeks)
+        | _time(weeks, ahead)
+        | _controls(seed, weeks, ahead)
         | holiday_counts(days)
     )
     kpi = {RESPONSE: _kpi(seed, predictors)}
-    columns = {"date": [day.isoformat() for day in days]} | kpi | _named_spend(spend) | predictors
-    return DemoMarket(pd.DataFrame(columns), _truth(seed, weeks, spend))
+    return pd.DataFrame({"date": [day.isoformat() for day in days]} | kpi | _named_spend(spend) | predictors)
 
 
-def write(folder: Path | str, market: DemoMarket | None = None) -> tuple[Path, Path]:
-    """Write the CSV and the true parameters of `market` (the default market when none is given) into `folder`."""
+def write(folder: Path | str, market: DemoMarket | None = None) -> tuple[Path, Path, Path]:
+    """Write data, true parameters and future data of `market` (the default market when none is given)."""
     market = market or generate()
     csv = write_text(Path(folder) / CSV_NAME, csv_text(market.frame, _decimals))
-    return csv, write_text(Path(folder) / TRUTH_NAME, json_text(market.truth))
+    truth = write_text(Path(folder) / TRUTH_NAME, json_text(market.truth))
+    return csv, truth, write_text(Path(folder) / FUTURE_NAME, csv_text(market.future, _decimals))
 
 
 def _spend(seed: int, weeks: int) -> dict[str, FloatArray]:
@@ -150,16 +161,17 @@ def _spend(seed: int, weeks: int) -> dict[str, FloatArray]:
     return {name: rounded(money, 2) for name, money in spend.items()}
 
 
-def _time(weeks: int) -> dict[str, FloatArray]:
-    return {"t_scaled": rounded(np.arange(weeks) / (weeks - 1), 6)} | seasons(weeks, 2)
+def _time(weeks: int, ahead: int) -> dict[str, FloatArray]:
+    return {"t_scaled": rounded(np.arange(weeks + ahead) / (weeks - 1), 6)} | seasons(weeks + ahead, 2)
 
 
-def _controls(seed: int, weeks: int) -> dict[str, FloatArray]:
-    trust = 45.0 + autoregression(stream(seed, "trust"), weeks + 11, keep=0.6, sd=6.0)
-    listed = autoregression(stream(seed, "distribution"), weeks, keep=0.7, sd=2.5)
+def _controls(seed: int, weeks: int, ahead: int) -> dict[str, FloatArray]:
+    size = weeks + ahead
+    trust = 45.0 + autoregression(stream(seed, "trust"), size + 11, keep=0.6, sd=6.0)
+    listed = autoregression(stream(seed, "distribution"), size, keep=0.7, sd=2.5)
     return {
-        "price_index": rounded(autoregression(stream(seed, "price"), weeks, keep=0.7, sd=3.0), 2),
-        "distribution": rounded(80.0 + 3.0 * np.arange(weeks) / weeks + listed, 2),
+        "price_index": rounded(autoregression(stream(seed, "price"), size, keep=0.7, sd=3.0), 2),
+        "distribution": rounded(80.0 + 3.0 * np.arange(size) / weeks + listed, 2),
         "bm_brand_trust_12r": rounded(np.convolve(trust, np.full(12, 1 / 12), mode="valid"), 3),
     }
 

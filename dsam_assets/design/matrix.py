@@ -112,7 +112,7 @@ def build_model_matrix(
     response = _response_values(formula, frame)
     variables = {node: _variable(node, frame, order) for node in _factors(formula.terms)}
     offsets = [evaluate(node, frame, order) for node in formula.offsets]
-    missing = _missing_values(formula, frame, order)
+    missing = missing_values(formula, frame, order)
     rows = _kept_rows(missing, len(frame), na_action)
     take: Rows = slice(None) if rows.size == len(frame) else rows
     kept = {node: _take(variable, take, deparse(node)) for node, variable in variables.items()}
@@ -177,7 +177,7 @@ def _variable(node: Node, frame: pd.DataFrame, order: RowOrder) -> Variable:
     return evaluate(node, frame, order)
 
 
-def _missing_values(formula: Formula, frame: pd.DataFrame, order: RowOrder) -> dict[str, NDArray[np.bool_]]:
+def missing_values(formula: Formula, frame: pd.DataFrame, order: RowOrder) -> dict[str, NDArray[np.bool_]]:
     """Masks of missing rows by column; a call that shifts rows stands for itself, as in R's model frame."""
     bar_terms = [term for bar in formula.bar_terms for term in bar.terms]
     group_names = [Name(name) for bar in formula.bar_terms for name in bar.group]

@@ -173,7 +173,7 @@ def _date_order(frame: pd.DataFrame, order: RowOrder, label: str) -> tuple[NDArr
             )
     group = _group_numbers(frame, order.groups)
     positions = np.argsort(group, kind="stable")
-    dates = _comparable_dates(column(frame, order.date_var), order.date_var)
+    dates = comparable_dates(column(frame, order.date_var), order.date_var)
     _require_ascending(frame, order, label, group, positions, dates)
     _require_regular(frame, order, label, group, positions, dates)
     return positions, group
@@ -261,7 +261,12 @@ def _step_text(step: float, is_time: bool) -> str:
     return f"{days:g} day{'' if days == 1 else 's'}"
 
 
-def _comparable_dates(series: pd.Series, name: str) -> NDArray[np.int64] | FloatArray:
+def comparable_dates(series: pd.Series, name: str) -> NDArray[np.int64] | FloatArray:
+    """Dates as nanoseconds, and numbers as they are, shape (N,).
+
+    Raises:
+        DataError: for text that is no date.
+    """
     if pd.api.types.is_numeric_dtype(series.dtype):
         return series.to_numpy(dtype=np.float64)
     try:

@@ -40,7 +40,7 @@ STAGE_GATED_FOLDERS: dict[Stage, str] = {
     "interpretation": "80_interpretation",
 }
 
-Condition = Literal["always", "log_response", "loo_pointwise", "sampled"]
+Condition = Literal["always", "log_response", "loo_pointwise", "sampled", "forecast"]
 MANIFEST = "run_manifest.json"
 
 
@@ -207,6 +207,14 @@ ARTEFACTS: tuple[Artefact, ...] = (
         Artefact(name, "report", name, "interpretation")
         for name in ("report.html", "business_report.md", "interpretation.json")
     ),
+    *(
+        Artefact(f"{name}.csv", "forecast", f"{name}.csv", "forecast")
+        for name in (
+            "forecast", "forecast_model_scale", "forecast_summary", "forecast_extrapolation", "forecast_plan",
+            "forecast_scores",
+        )
+    ),
+    Artefact("forecast.json", "forecast", "forecast.json", "forecast", condition="forecast"),
 )  # fmt: skip
 
 # Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
@@ -218,6 +226,7 @@ DECISIONS = (
     "response_curves",
     "efficient_frontier",
     "report",
+    "forecast",
 )
 
 ASSET_STAGES: dict[str, Stage] = {
@@ -229,6 +238,7 @@ ASSET_STAGES: dict[str, Stage] = {
     "pre_run_checks": "pre_run",
     "fit_checks": "diagnostics",
     "run_bundle": "interpretation",
+    "future_frame": "forecast",
     **{artefact.asset: artefact.stage for artefact in ARTEFACTS},
     "posterior": "model_fit",
     "loo": "model_selection",

@@ -12,6 +12,7 @@ from dsam_assets.report.figures.page import SCRIPT
 from dsam_assets.report.stages import Stage
 
 MODEL_FILE = "model.nc"
+FORECAST_MEMBER = "forecast.csv"  # only where the config asks for a forecast
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def plan_files(outputs: Any, stored: Mapping[str, Mapping[str, Any]], *, log_res
         if artefact.condition == "log_response" and not log_response:
             continue
         if artefact.condition == "sampled" and _is_point(stored):
+            continue
+        if artefact.condition == "forecast" and FORECAST_MEMBER not in stored.get("forecast", {}):
             continue
         if not _is_stored(artefact, stored):
             continue

@@ -1,4 +1,4 @@
-"""Schemas of the tables of model selection: folds in time and the comparison of runs."""
+"""Schemas of the tables of model selection: PSIS-LOO, folds in time and the comparison of runs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ TSCV_SCORES = (
     number("max_pareto_k", "shape", "leave_future_out: largest Pareto k of the weeks' weights", nullable=True),
 )
 METHODS = ("blocked_cv", "leave_future_out")
+LOO_METHODS = ("psis", "moment_match", "exact")
 
 
 def date(name: str, description: str, **rules: object) -> Column:
@@ -28,6 +29,53 @@ def date(name: str, description: str, **rules: object) -> Column:
 
 
 SELECTION_TABLES: tuple[Table, ...] = (
+    Table(
+        "loo_summary",
+        "the fit",
+        (
+            Column("status", "text", "text", "whether PSIS-LOO was computed", one_of=("ok", "skipped")),
+            text("reason", "why it was not", nullable=True),
+            text("method", "how it was computed"),
+            text("scale", "scale of elpd_loo", nullable=True),
+            text("response_scale", "scale of the likelihood", nullable=True),
+            number("elpd_loo", "nats", "expected log predictive density; higher is better", nullable=True),
+            number("se_elpd_loo", "nats", "its standard error", nullable=True),
+            number("se_subsampling", "nats", "the part of it from scoring a sample of rows", nullable=True),
+            number("p_loo", "parameters", "effective number of parameters", nullable=True),
+            number("looic", "deviance", "−2 elpd_loo", nullable=True),
+            number("kpi_elpd_loo", "nats", "elpd_loo on the KPI scale (Jacobian of a log response)", nullable=True),
+            number("se_kpi_elpd_loo", "nats", "its standard error", nullable=True),
+            count("n_rows", "modelled rows", nullable=True),
+            count("n_scored", "rows scored", nullable=True),
+            count("n_draws", "draws used", nullable=True),
+            number("r_eff", "ratio", "relative efficiency of the draws", nullable=True),
+            number("max_pareto_k", "shape", "largest Pareto k", nullable=True),
+            number("pareto_k_warn", "shape", "threshold of influential rows", nullable=True),
+            count("n_k_above_warn", "rows above it", nullable=True),
+            count("n_k_le_0_5", "rows with k ≤ 0.5", nullable=True),
+            count("n_k_0_5_to_0_7", "rows with 0.5 < k ≤ 0.7", nullable=True),
+            count("n_k_gt_0_7", "rows with k > 0.7", nullable=True),
+            count("n_k_gt_1", "rows with k > 1", nullable=True),
+            count("n_k_not_computed", "rows without k", nullable=True),
+            text("warnings", "sentences for the reader", nullable=True),
+        ),
+    ),
+    Table(
+        "loo_pointwise",
+        "one scored row",
+        (
+            ROW,
+            DATE,
+            GROUP,
+            number("elpd_loo", "nats", "log predictive density of the row, model scale", nullable=True),
+            number("p_loo", "parameters", "the row's share of p_loo", nullable=True),
+            number("pareto_k", "shape", "Pareto k", nullable=True),
+            text("k_band", "good, ok, bad, very_bad or not_computed"),
+            Column("influential", "flag", "true/false", "k above the warning threshold, or not computed"),
+            Column("top_n", "flag", "true/false", "among the largest k"),
+            Column("method", "text", "text", "how it was scored", required=False, one_of=LOO_METHODS),
+        ),
+    ),
     Table(
         "tscv_status",
         "the market",

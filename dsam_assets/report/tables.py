@@ -23,14 +23,13 @@ from dsam_assets.report.columns import (
 from dsam_assets.report.decomposition_tables import DECOMPOSITION_TABLES
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
 from dsam_assets.report.fleet_tables import FLEET_TABLES
+from dsam_assets.report.forecast_tables import FORECAST_TABLES
 from dsam_assets.report.pre_run_tables import PRE_RUN_TABLES
 from dsam_assets.report.selection_tables import SELECTION_TABLES
 from dsam_assets.report.verdict_tables import VERDICT_TABLES
 from dsam_assets.tables import Column, Table
 
 FIT_METRICS = ("r2", "rmse", "mae", "me", "smape", "coverage_95")
-LOO_METHODS = ("psis", "moment_match", "exact")
-
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -277,58 +276,11 @@ TABLES: dict[str, Table] = {
                 number("residual", MODEL, "observed − fitted"),
             ),
         ),
-        Table(
-            "loo_summary",
-            "the fit",
-            (
-                Column("status", "text", "text", "whether PSIS-LOO was computed", one_of=("ok", "skipped")),
-                text("reason", "why it was not", nullable=True),
-                text("method", "how it was computed"),
-                text("scale", "scale of elpd_loo", nullable=True),
-                text("response_scale", "scale of the likelihood", nullable=True),
-                number("elpd_loo", "nats", "expected log predictive density; higher is better", nullable=True),
-                number("se_elpd_loo", "nats", "its standard error", nullable=True),
-                number("se_subsampling", "nats", "the part of it from scoring a sample of rows", nullable=True),
-                number("p_loo", "parameters", "effective number of parameters", nullable=True),
-                number("looic", "deviance", "−2 elpd_loo", nullable=True),
-                number("kpi_elpd_loo", "nats", "elpd_loo on the KPI scale (Jacobian of a log response)", nullable=True),
-                number("se_kpi_elpd_loo", "nats", "its standard error", nullable=True),
-                count("n_rows", "modelled rows", nullable=True),
-                count("n_scored", "rows scored", nullable=True),
-                count("n_draws", "draws used", nullable=True),
-                number("r_eff", "ratio", "relative efficiency of the draws", nullable=True),
-                number("max_pareto_k", "shape", "largest Pareto k", nullable=True),
-                number("pareto_k_warn", "shape", "threshold of influential rows", nullable=True),
-                count("n_k_above_warn", "rows above it", nullable=True),
-                count("n_k_le_0_5", "rows with k ≤ 0.5", nullable=True),
-                count("n_k_0_5_to_0_7", "rows with 0.5 < k ≤ 0.7", nullable=True),
-                count("n_k_gt_0_7", "rows with k > 0.7", nullable=True),
-                count("n_k_gt_1", "rows with k > 1", nullable=True),
-                count("n_k_not_computed", "rows without k", nullable=True),
-                text("warnings", "sentences for the reader", nullable=True),
-            ),
-        ),
-        Table(
-            "loo_pointwise",
-            "one scored row",
-            (
-                ROW,
-                DATE,
-                GROUP,
-                number("elpd_loo", "nats", "log predictive density of the row, model scale", nullable=True),
-                number("p_loo", "parameters", "the row's share of p_loo", nullable=True),
-                number("pareto_k", "shape", "Pareto k", nullable=True),
-                text("k_band", "good, ok, bad, very_bad or not_computed"),
-                Column("influential", "flag", "true/false", "k above the warning threshold, or not computed"),
-                Column("top_n", "flag", "true/false", "among the largest k"),
-                Column("method", "text", "text", "how it was scored", required=False, one_of=LOO_METHODS),
-            ),
-        ),
     )
 }  # fmt: skip
 TABLES |= BUDGET_TABLES
 _BY_STAGE = (
     PRE_RUN_TABLES, DECOMPOSITION_TABLES, VERDICT_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES,
-    FLEET_TABLES,
+    FORECAST_TABLES, FLEET_TABLES,
 )  # fmt: skip
 TABLES |= {table.name: table for tables in _BY_STAGE for table in tables}

@@ -16,14 +16,14 @@ fitted without it, so it is left out of the fold, its priors with it, and the fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsam_assets.config.schema_data import DataSection
+from dsam_assets.config.schema_data import CreSection, DataSection
 from dsam_assets.config.schema_model import BoundariesSection, PriorsSection
 from dsam_assets.config.slices import FormulaSlice, PriorsSlice
 from dsam_assets.data.cre import cre_means, resolve_cre_group
@@ -107,17 +107,21 @@ def fold_model(source: FoldSource, fold: Fold) -> FoldModel:
 
 def _with_past_means(source: FoldSource, fold: Fold) -> ModelMatrix:
     """All rows, with group means over the training rows; elsewhere for groups that have none."""
-    cre, inputs, rows = source.formula.cre, source.inputs, source.matrix.rows
+    rows = source.matrix.rows
+    # the means over all rows only keep rows of the weeks after the block, which this fold does not use
+    inputs = with_past_means(source.inputs, source.formula.cre, rows[fold.train], rows[fold.holdout], rows)
+    return matrix_from_slices(inputs, source.formula, source.data, None).matrix
+
+
+def with_past_means(inputs: ModelInputs, cre: CreSection, past: IntArray, *later: IntArray) -> ModelInputs:
+    """Group means over the rows `past` of the frame; a group that has none there takes those of the first of `later`
+    that it is in."""
     group = resolve_cre_group(cre.group, [bar.group for bar in inputs.formula.bar_terms])
-    past, held, all_rows = (
-        cre_means(inputs.frame, cre.vars, group, cre.prefix, chosen)
-        for chosen in (rows[fold.train], rows[fold.holdout], rows)
-    )
-    filled = past.frame
-    for term in past.terms:
-        # the means over all rows only keep rows of the weeks after the block, which this fold does not use
-        filled = filled.assign(**{term: filled[term].fillna(held.frame[term]).fillna(all_rows.frame[term])})
-    return matrix_from_slices(replace(inputs, frame=filled), source.formula, source.data, None).matrix
+    made, *others = (cre_means(inputs.frame, cre.vars, group, cre.prefix, chosen) for chosen in (past, *later))
+    filled = made.frame
+    for other in others:
+        filled = filled.assign(**{term: filled[term].fillna(other.frame[term]) for term in made.terms})
+    return replace(inputs, frame=filled)
 
 
 def _only_past_responses(source: FoldSource, fold: Fold) -> IntArray:
@@ -144,7 +148,7 @@ def _without_constants(matrix: ModelMatrix, train: IntArray, holdout: IntArray) 
     }
     flat.discard(INTERCEPT)
     columns = [position for position, term in enumerate(matrix.terms) if term not in flat]
-    groups = [_cut_group(group, flat, train, holdout) for group in matrix.groups]
+    groups = [cut_group(group, flat, train, holdout) for group in matrix.groups]
     kept = replace(
         matrix,
         terms=tuple(matrix.terms[position] for position in columns),
@@ -153,8 +157,8 @@ def _without_constants(matrix: ModelMatrix, train: IntArray, holdout: IntArray) 
         pooling=_kept_labels(matrix.pooling, flat),
     )
     return FoldModel(
-        train=_rows(kept, train, tuple(past for past, _ in groups)),
-        holdout=_rows(kept, holdout, tuple(later for _, later in groups)),
+        train=take_rows(kept, train, tuple(past for past, _ in groups)),
+        holdout=take_rows(kept, holdout, tuple(later for _, later in groups)),
         left_out=tuple(sorted(flat)),
         new_groups=tuple(
             f"{later.key}: {level}" for past, later in groups for level in later.levels[len(past.levels) :]
@@ -168,7 +172,8 @@ def _flat(values: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(high - low <= CONSTANT_TOLERANCE * np.maximum(np.abs(low), np.abs(high)))
 
 
-def _rows(matrix: ModelMatrix, chosen: IntArray, groups: tuple[GroupTerm, ...]) -> ModelMatrix:
+def take_rows(matrix: ModelMatrix, chosen: IntArray, groups: tuple[GroupTerm, ...]) -> ModelMatrix:
+    """Some rows of a model matrix, with the group terms of those rows."""
     return replace(
         matrix,
         values=matrix.values[chosen],
@@ -179,8 +184,8 @@ def _rows(matrix: ModelMatrix, chosen: IntArray, groups: tuple[GroupTerm, ...]) 
     )
 
 
-def _cut_group(group: GroupTerm, flat: set[str], train: IntArray, holdout: IntArray) -> tuple[GroupTerm, GroupTerm]:
-    """The group term on training rows, and on held-out rows with new groups at the end."""
+def cut_group(group: GroupTerm, flat: Set[str], train: IntArray, holdout: IntArray) -> tuple[GroupTerm, GroupTerm]:
+    """The group term without the terms `flat`: on training rows, and on held-out rows with new groups at the end."""
     columns = [position for position, term in enumerate(group.terms) if term not in flat]
     present, past_codes = np.unique(group.codes[train], return_inverse=True)
     _require_model(group, columns, present.size, train.size)

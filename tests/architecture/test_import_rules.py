@@ -9,7 +9,18 @@ import sys
 import pytest
 from source_tree import ROOT, imports, modules, top_level
 
-STAGES = ("config", "data", "design", "fit", "diagnostics", "decomposition", "selection", "allocation", "report")
+STAGES = (
+    "config",
+    "data",
+    "design",
+    "fit",
+    "diagnostics",
+    "decomposition",
+    "selection",
+    "allocation",
+    "forecast",
+    "report",
+)
 LEAVES = ("errors", "scales", "verdict", "tables")
 
 DAGSTER = (

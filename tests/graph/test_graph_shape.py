@@ -10,7 +10,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dsam_assets.assets import code_version, diagnostics, model_fit, model_selection, optimisation, post_run, pre_run
+from dsam_assets.assets import (
+    code_version,
+    diagnostics,
+    forecast,
+    model_fit,
+    model_selection,
+    optimisation,
+    post_run,
+    pre_run,
+)
 from dsam_assets.config.slices import SLICES
 from dsam_assets.report.artefacts import ARTEFACTS
 from dsam_assets.verdict import CHECKS
@@ -25,6 +34,7 @@ EDGES = {
     "config/gating": {"resolved_config"},
     "config/allocation": {"resolved_config"},
     "config/decomposition": {"resolved_config"},
+    "config/forecast": {"resolved_config"},
     "config/report": {"resolved_config"},
     "config/plots": {"resolved_config"},
     "session_info": {"config/formula", "config/fit"},
@@ -89,13 +99,21 @@ EDGES = {
         }
         for name in ("response_curves", "efficient_frontier")
     },
+    "future_frame": {
+        "future_file", "calendar_file", "model_frame", "config/formula", "config/data", "config/forecast",
+    },
+    "forecast": {
+        "posterior", "design_matrix", "model_frame", "holiday_features", "pooling_map", "future_frame", "allocation",
+        "diagnostics_report", "config/formula", "config/data", "config/priors", "config/allocation",
+        "config/forecast",
+    },
     "run_bundle": {
         "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
         "prior_predictive", "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier",
+        "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "forecast",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
         "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
     },
@@ -138,10 +156,11 @@ GROUPS = {
     },
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation", "response_curves", "efficient_frontier", "optimisation_plots"},
+    "70_forecast": {"future_frame", "forecast"},
     "80_interpretation": {"run_bundle", "report"},
 }  # fmt: skip
 
-SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file")
+SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file", "future_file")
 
 Nodes = Callable[[], dict[str, Any]]
 
@@ -253,7 +272,7 @@ def _declared_and_imported(module: Any) -> dict[str, tuple[set[str], set[str]]]:
     return found
 
 
-@pytest.mark.parametrize("module", [pre_run, model_fit, post_run, diagnostics, model_selection, optimisation])
+@pytest.mark.parametrize("module", [pre_run, model_fit, post_run, diagnostics, model_selection, optimisation, forecast])
 def test_code_versions_cover_what_the_body_imports(module: Any) -> None:
     for name, (declared, imported) in _declared_and_imported(module).items():
         assert imported, name

@@ -18,24 +18,27 @@ ALWAYS_LOOKED_AT = {
     "data_dictionary",
     "session_info",
     "diagnostics_report",
+    "future_frame",
 }
 SLICES = {
     f"config/{name}"
     for name in (
-        "data", "formula", "priors", "fit", "diagnostics", "gating", "allocation", "decomposition", "plots", "report",
+        "data", "formula", "priors", "fit", "diagnostics", "gating", "allocation", "decomposition", "forecast", "plots",
+        "report",
     )
 }  # fmt: skip
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "fit_checks", "postfit_checks", "chain_diagnostics",
     "loo", "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "run_bundle",
     "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
+    "forecast",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "decomposition", "allocation", "run_bundle", "pre_run_checks", "stationarity_report",
     "transfer_entropy_report", "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
-    "optimisation_plots", "post_run_plots", "report",
+    "optimisation_plots", "post_run_plots", "report", "future_frame", "forecast",
 }  # fmt: skip
 
 
@@ -96,7 +99,7 @@ def test_an_edit_of_the_allocation_block_plans_again_and_does_not_refit(project,
     assert run.result.success
     planned = {"allocation", "response_curves", "efficient_frontier"}
     drawn = {"model_fit_plots", "pre_run_plots", "optimisation_plots", "report"}
-    remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, *planned, *drawn, "run_bundle"}
+    remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, *planned, *drawn, "forecast", "run_bundle"}
     assert run.assets("computed") == remade
     assert run.events["posterior"] == "reused"
     assert versions() == {"resolved_config", "config/allocation", *planned, "run_bundle"}

@@ -12,7 +12,7 @@ from dsam_assets.running import run_from_yaml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 OWN_FILES = {
-    "blm_demo": set(),
+    "blm_demo": {"70_forecast/forecast.csv", "70_forecast/forecast_plan.csv", "70_forecast/forecast.json"},
     "hierarchical_demo": {"30_post_run/group_coefficients.csv", "10_pre_run/holiday_feature_manifest.csv"},
     "cre_demo": {"30_post_run/group_coefficients.csv", "10_pre_run/holiday_feature_manifest.csv"},
     "pooled_demo": {"10_pre_run/dropped_groups.csv", "10_pre_run/holiday_feature_manifest.csv"},

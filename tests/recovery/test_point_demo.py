@@ -38,7 +38,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the demo with `fit.method: optimise` and two alternative formulas."""
     folder = tmp_path_factory.mktemp("map") / "configs"
     (folder / "data").mkdir(parents=True)
-    for name in ("blm_demo.csv", "holidays_demo.csv"):
+    for name in ("blm_demo.csv", "blm_demo.future.csv", "holidays_demo.csv"):
         shutil.copy(CONFIGS / "data" / name, folder / "data")
     text = (CONFIGS / "blm_demo.yaml").read_text()
     assert text.count("  method: mcmc\n") == 1

@@ -336,7 +336,7 @@ for _switch in (
     page.refuses(f"outputs: {{save_{_switch}: 'no'}}\n", f"outputs.save_{_switch} must be true or false")
 
 # forecast, diagnostics, security
-page.later("forecast: {enabled: true}\n", "forecast.enabled")
+page.refuses("forecast: {enabled: true}\n", "forecast.data_path is required when forecast is enabled")
 page.loads(
     "diagnostics: {enabled: true, policy_mode: strict, enforce_publish_gate: true}\n", diagnostics__policy_mode="strict"
 )

@@ -18,7 +18,6 @@ HEAD = "data: {path: data.csv, date_var: date}\n" + MODEL
 PLAN = "budget: {total: 5}, channels: [{term: a, bounds: {max: 9}}]"
 
 MISSING = {
-    "forecast.enabled": [HEAD + "forecast: {enabled: true}"],
     "security.allow_unsafe_formula": [HEAD + "security: {allow_unsafe_formula: true}"],
 }
 
@@ -66,13 +65,11 @@ def test_available_features_pass(load: Load, text: str) -> None:
 
 
 def test_all_problems_come_in_one_error(load: Load) -> None:
-    text = HEAD + "forecast: {enabled: true}\nsecurity: {allow_unsafe_formula: true}"
+    text = HEAD + "security: {allow_unsafe_formula: true}"
     with pytest.raises(NotAvailableYetError) as caught:
         check_available(load(text))
     found = str(caught.value)
-    assert found.startswith("2 problems")
     assert found.count("security.allow_unsafe_formula is not available") == 1
-    assert "line 3  forecast.enabled" in found
     assert "→ set it to false" in found
 
 

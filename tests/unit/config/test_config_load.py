@@ -75,7 +75,8 @@ def test_relative_paths_start_from_the_config(load: Load, market: Path) -> None:
             "time_components.holidays.calendar_path",
         ),
         (
-            "data: {path: data.csv}\nmodel: {formula: y ~ x}\nforecast: {enabled: true, data_path: futur.csv}",
+            "data: {path: data.csv, date_var: date}\nmodel: {formula: y ~ x}\n"
+            "forecast: {enabled: true, data_path: futur.csv}",
             "forecast.data_path",
         ),
     ],

@@ -56,7 +56,7 @@ def standard_errors(X: np.ndarray, sd: float) -> np.ndarray:
 def test_committed_files_are_what_the_module_writes(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "dsam_assets.demo", "--out", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
-    for name in ("blm_demo.csv", "blm_demo.true_parameters.json"):
+    for name in ("blm_demo.csv", "blm_demo.true_parameters.json", "blm_demo.future.csv"):
         assert (tmp_path / name).read_bytes() == (CONFIGS / "data" / name).read_bytes()
 
 
@@ -67,9 +67,22 @@ def test_files_have_unix_line_ends_and_no_negative_zero() -> None:
     assert b",-0.000000," not in text
 
 
+def test_the_future_goes_on_where_the_data_end(frame: pd.DataFrame, truth: dict) -> None:
+    """The same columns but the KPI, the next weeks, and media columns that are the response of their spend."""
+    future = pd.read_csv(CONFIGS / "data" / "blm_demo.future.csv")
+    assert list(future) == [name for name in frame if name != truth["response"]]
+    dates = pd.to_datetime([*frame["date"], *future["date"]])
+    assert set(np.diff(dates)) == {np.timedelta64(7, "D")}
+    trend, whole = np.concatenate([frame["t_scaled"], future["t_scaled"]]), len(dates)
+    np.testing.assert_allclose(np.diff(trend), 1 / (len(frame) - 1), atol=2e-6)
+    np.testing.assert_allclose(future["sin52_1"], np.sin(2 * np.pi * np.arange(whole) / 52)[len(frame) :], atol=1e-6)
+    for name, spec in RESPONSES.items():
+        np.testing.assert_allclose(future[f"m_{name}"], response(spec, future[f"spend_{name}"].to_numpy()), atol=1e-6)
+
+
 def test_frame_equals_the_file_it_writes(tmp_path: Path) -> None:
     market = generate(seed=7, weeks=110)
-    csv, _ = write(tmp_path, market)
+    csv, *_ = write(tmp_path, market)
     pd.testing.assert_frame_equal(pd.read_csv(csv), market.frame, check_dtype=False, check_exact=True)
 
 

@@ -26,7 +26,7 @@ WHEN = datetime(2024, 5, 6, 7, 8, 9)
 
 
 def report(**outputs: Any) -> ReportSlice:
-    return ReportSlice.model_validate({"name": "uk", "outputs": outputs, "forecast": {}})
+    return ReportSlice.model_validate({"name": "uk", "outputs": outputs})
 
 
 def outputs(**values: Any) -> OutputsSection:

@@ -1,0 +1,252 @@
+"""The weeks ahead under a budget plan: what becomes of the predictors when every period spends what the plan says.
+
+The allocation says what changes with spend: Δη = Σ_c β_c (f_c(s_c) − f_c(reference_c)), f_c being the channel's
+response and s_c its spend per period. Two cases, told apart on the data:
+
+- *replaced*: in the modelled rows the channel's column is f(spend of the same row). Then f(plan) takes its place in
+  every future row.
+- *shifted*: it is not, because the column carries spend over from week to week (adstock) or is made in another way.
+  Then f(plan) − f(reference) is added to the column as the future data give it. That is the plan's effect if the future
+  data are about at the reference, and if the carry-over of a constant spend has settled, as the allocation assumes.
+
+A plan for the average unit of a panel says how spend changes, not what each unit spends: every unit's own mean spend on
+a channel then changes by the plan's share of the reference. A plan by unit is taken as it is.
+
+A plan spends the same in every period, and future data rarely do. With a concave response evenness alone is worth
+something, so where spend ahead is known a third path spends the future data's own mean evenly: the plan minus that path
+is what the split and the size of the budget are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.allocation.response import Response
+from dsam_assets.config.schema_allocation import ChannelSection, ResponseSection
+from dsam_assets.design.formula import Formula
+from dsam_assets.design.groups import panel_units
+from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.design.syntax import names_in
+from dsam_assets.forecast.future_rows import FutureRows
+from dsam_assets.forecast.joined import IntArray, ModelSource
+from dsam_assets.scales import FloatArray
+
+Effect = Literal["replaced", "shifted"]
+SAME = 1e-4  # of a column's largest value: files round
+ASSUMPTIONS: Mapping[Effect, str] = {
+    "replaced": "The response of the plan's spend takes the place of the column in every period.",
+    "shifted": "The column is not the response of the same period's spend, so the difference between the responses of "
+    "plan and reference is added to it; carry-over is taken to have settled.",
+}
+
+
+@dataclass(frozen=True)
+class PlanPaths:
+    """Model matrices of the future rows under other spends.
+
+    Attributes:
+        matrices: path → matrix: `plan` and, where the spend ahead is known, `even`; empty without a plan.
+        channels: one row per channel (and unit of a plan by group): its spends and what became of its column.
+        notes: what a reader must know, in sentences.
+        skipped: why there is no plan path; empty when there is one.
+    """
+
+    matrices: Mapping[str, ModelMatrix]
+    channels: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """A channel in the future rows; `column` as the future data give it, shape (N,)."""
+
+    name: str
+    term: str
+    response: Response
+    effect: Effect
+    column: FloatArray
+    spends: _Spends
+
+    def under(self, spend: FloatArray) -> FloatArray:
+        """The column when the channel spends so much."""
+        value = self.response.value(spend)
+        return value if self.effect == "replaced" else self.column + value - self.response.value(self.spends.reference)
+
+
+def no_plan(reason: str) -> PlanPaths:
+    """There is no plan to follow."""
+    return PlanPaths({}, pd.DataFrame(), skipped=reason)
+
+
+def plan_paths(
+    source: ModelSource, rows: FutureRows, plan: pd.DataFrame, channels: Sequence[ChannelSection]
+) -> PlanPaths:
+    """The plan's path, and that of even spending.
+
+    Args:
+        source: the fitted model and its data.
+        rows: the future rows.
+        plan: the allocation's table `budget_allocation`; with a column `group` where each panel unit has its own plan.
+        channels: the config's `allocation.channels`.
+    """
+    by_name = {channel.name: channel for channel in channels}
+    names = list(dict.fromkeys(plan["channel"]))
+    spends = {name: _spends(by_name[name], plan[plan["channel"] == name], source, rows) for name in names}
+    unplanned = [name for name, spend in spends.items() if spend is None]
+    if unplanned:
+        return no_plan(f"the plan says nothing of some panel units that are forecast ({', '.join(unplanned)})")
+    found = [_channel(by_name[name], source, rows, spend) for name, spend in spends.items() if spend is not None]
+    matrices = {"plan": _matrix(rows.matrix, {each.term: each.under(each.spends.plan) for each in found})}
+    if all(each.effect == "replaced" and np.isfinite(each.spends.even).all() for each in found):
+        matrices["even"] = _matrix(rows.matrix, {each.term: each.under(each.spends.even) for each in found})
+    notes = [*_proportional(plan, rows), *_inconsistent(found), *_left_alone(source, found)]
+    return PlanPaths(matrices, _table(found), tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Spends:
+    """One channel's spend per period in every future row, shape (N,) each: as given ahead, evened, and by the plan."""
+
+    ahead: FloatArray
+    even: FloatArray
+    reference: FloatArray
+    plan: FloatArray
+
+
+def _spends(channel: ChannelSection, plan: pd.DataFrame, source: ModelSource, rows: FutureRows) -> _Spends | None:
+    """Spends of one channel; `None` when a panel unit has no plan."""
+    ahead = _spend(rows.frame, channel.spend_col)
+    even = _unit_means(ahead, rows.unit, len(rows.units))[rows.unit]
+    if "group" in plan.columns:
+        found = plan.set_index("group")[["spend_reference", "spend_optimised"]].reindex(rows.units)
+        if found.isna().any(axis=None):
+            return None
+        reference, planned = found.to_numpy(dtype=np.float64)[rows.unit].T
+        return _Spends(ahead, even, reference, planned)
+    reference, planned = (np.full(even.size, plan[f"spend_{name}"].iloc[0]) for name in ("reference", "optimised"))
+    if not rows.matrix.groups or not (reference > 0).all():
+        return _Spends(ahead, even, reference, planned)
+    own = np.where(np.isfinite(even), even, _past_means(channel, source, rows)[rows.unit])
+    own = np.where(np.isfinite(own), own, reference)
+    return _Spends(ahead, even, own, own * planned / reference)
+
+
+def _unit_means(values: FloatArray, unit: IntArray, units: int) -> FloatArray:
+    """Mean by unit, shape (units,); NaN where a unit has no rows."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.bincount(unit, values, minlength=units) / np.bincount(unit, minlength=units))
+
+
+def _past_means(channel: ChannelSection, source: ModelSource, rows: FutureRows) -> FloatArray:
+    """Mean spend of each future unit in the modelled rows, shape (units,); NaN for new units."""
+    past = panel_units(source.matrix.groups)
+    spend = _spend(source.frame.iloc[source.matrix.rows], channel.spend_col)
+    means = dict(zip(past.levels, _unit_means(spend, past.codes, len(past.levels)), strict=True))
+    return np.array([means.get(unit, np.nan) for unit in rows.units])
+
+
+def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, spends: _Spends) -> _Channel:
+    response, position = _response(channel.response), source.matrix.terms.index(channel.term)
+    past = _spend(source.frame.iloc[source.matrix.rows], channel.spend_col)
+    return _Channel(
+        name=channel.name,
+        term=channel.term,
+        response=response,
+        effect="replaced" if _is_response(source.matrix.values[:, position], response, past) else "shifted",
+        column=rows.matrix.values[:, position],
+        spends=spends,
+    )
+
+
+def _response(section: ResponseSection) -> Response:
+    given = {"scale": section.k if section.type == "hill" else section.scale, "n": section.n}
+    return Response(section.type, **{name: float(value) for name, value in given.items() if value is not None})
+
+
+def _spend(frame: pd.DataFrame, name: str) -> FloatArray:
+    if name not in frame.columns or not pd.api.types.is_numeric_dtype(frame[name].dtype):
+        return np.full(len(frame), np.nan)
+    return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _is_response(column: FloatArray, response: Response, spend: FloatArray) -> bool:
+    if not np.isfinite(spend).all() or (spend < 0).any():
+        return False
+    return bool(np.abs(column - response.value(spend)).max() <= SAME * np.abs(column).max())
+
+
+def _matrix(matrix: ModelMatrix, columns: Mapping[str, FloatArray]) -> ModelMatrix:
+    """The matrix with other values of some terms, in the population part and where they vary by group."""
+    values = matrix.values.copy()
+    groups = [replace(group, values=group.values.copy()) for group in matrix.groups]
+    for term, column in columns.items():
+        values[:, matrix.terms.index(term)] = column
+        for group in groups:
+            if term in group.terms:
+                group.values[:, group.terms.index(term)] = column
+    return replace(matrix, values=values, groups=tuple(groups))
+
+
+def _table(channels: Sequence[_Channel]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "channel": each.name,
+                "term": each.term,
+                "effect": each.effect,
+                "spend_ahead": each.spends.ahead.mean(),
+                "spend_reference": each.spends.reference.mean(),
+                "spend_plan": each.spends.plan.mean(),
+                "column_ahead": each.column.mean(),
+                "column_plan": each.under(each.spends.plan).mean(),
+                "assumption": ASSUMPTIONS[each.effect],
+            }
+            for each in channels
+        ]
+    )
+
+
+def _proportional(plan: pd.DataFrame, rows: FutureRows) -> list[str]:
+    if not rows.matrix.groups or "group" in plan.columns:
+        return []
+    return [
+        "The plan is that of the average panel unit: in its path every unit changes its own mean spend on a channel by "
+        "the same share as the plan changes the reference."
+    ]
+
+
+def _inconsistent(channels: Sequence[_Channel]) -> list[str]:
+    """Channels whose future column is not the response of their future spend, though the data's is."""
+    odd = [
+        each.name
+        for each in channels
+        if each.effect == "replaced"
+        and np.isfinite(each.spends.ahead).all()
+        and not _is_response(each.column, each.response, each.spends.ahead)
+    ]
+    if not odd:
+        return []
+    return [f"The future data's column is not the response of its spend for: {', '.join(odd)}; the column is used."]
+
+
+def _left_alone(source: ModelSource, channels: Sequence[_Channel]) -> list[str]:
+    """Further terms that are made of a channel's column, which neither the allocation nor this path changes."""
+    from dsam_assets.design.additions import model_formula
+
+    formula: Formula = model_formula(source.formula, source.holidays)
+    own = {each.term for each in channels}
+    used = {
+        name.name for term in formula.terms if term.label in own for factor in term.factors for name in names_in(factor)
+    }
+    others = [
+        term.label
+        for term in formula.terms
+        if term.label not in own and used & {name.name for factor in term.factors for name in names_in(factor)}
+    ]
+    return [f"The plan does not change these terms, as in the allocation: {', '.join(others)}."] if others else []
