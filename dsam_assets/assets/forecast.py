@@ -9,7 +9,6 @@ from dsam_assets.assets.types import table_columns, tables_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     import dagster as dg
     import pandas as pd
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from dsam_assets.config.slices import AllocationSlice, FormulaSlice, PriorsSlice
     from dsam_assets.design.matrix import ModelMatrix
     from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.diagnostics.stamped import StampedTables
     from dsam_assets.fit.draws import Draws
 
 
@@ -57,7 +57,7 @@ def forecast(
     holiday_features: Mapping[str, pd.DataFrame],
     pooling_map: pd.DataFrame,
     future_frame: Mapping[str, pd.DataFrame],
-    allocation: Mapping[str, Any],
+    allocation: StampedTables,
     diagnostics_report: DiagnosticsReport,
     config_formula: FormulaSlice,
     config_data: DataSection,

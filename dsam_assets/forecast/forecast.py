@@ -134,10 +134,10 @@ class PlanInput:
     channels: Sequence[ChannelSection]
 
 
-def plan_input(document: Mapping[str, Any], section: AllocationSlice) -> PlanInput | None:
-    """The plan of a stored `budget_optimisation.json`; `None` when the config asks for none."""
-    rows = document.get("budget_allocation")
-    return PlanInput(pd.DataFrame(rows), section.allocation.channels) if rows else None
+def plan_input(plan: StampedTables, section: AllocationSlice) -> PlanInput | None:
+    """The published plan; `None` when the config asks for none."""
+    table = plan.tables.get("budget_allocation")
+    return None if table is None else PlanInput(table, section.allocation.channels)
 
 
 def forecast_market(

@@ -26,11 +26,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dsam_assets.allocation.response import Response
 from dsam_assets.config.schema_allocation import ChannelSection, ResponseSection
 from dsam_assets.design.formula import Formula
 from dsam_assets.design.groups import panel_units
 from dsam_assets.design.matrix import ModelMatrix
+from dsam_assets.design.response import Response
 from dsam_assets.design.syntax import names_in
 from dsam_assets.forecast.future_rows import FutureRows
 from dsam_assets.forecast.joined import IntArray, ModelSource
