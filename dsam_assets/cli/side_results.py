@@ -71,11 +71,12 @@ def _forecast(facts: Mapping[str, Any]) -> str:
     for rival, words in RIVALS.items():
         if rival in facts:
             sign = "+" if facts[rival] >= 0 else "-"
-            text += f"; the budget plan {sign}{_number(abs(facts[rival]))}{_interval(facts, rival)} over {words}"
+            text += f"; the budget plan {sign}{_number(abs(facts[rival]))}{_interval(facts, rival)} against {words}"
             text += _spending(facts.get("plan_spend_change", 0.0))
             break
     if "coverage_90" in facts:
-        text += f". Of {count(facts['scored_rows'], 'row')} known by now {facts['coverage_90']:.0%} lie inside theirs"
+        rows = count(facts["scored_rows"], "row")
+        text += f". Of {rows} whose KPI is known {facts['coverage_90']:.0%} lie inside their 90% interval"
     beyond = facts["predictors_beyond_the_fit"]
     return f"{text}. Beyond the range of the fit: {count(beyond, 'predictor')}." if beyond else f"{text}."
 

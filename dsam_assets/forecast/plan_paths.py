@@ -26,11 +26,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dsam_assets.config.schema_allocation import ChannelSection, ResponseSection
+from dsam_assets.config.schema_allocation import ChannelSection
 from dsam_assets.design.formula import Formula
 from dsam_assets.design.groups import panel_units
 from dsam_assets.design.matrix import ModelMatrix
-from dsam_assets.design.response import Response
+from dsam_assets.design.response import Response, response_from
 from dsam_assets.design.syntax import names_in
 from dsam_assets.forecast.future_rows import FutureRows
 from dsam_assets.forecast.joined import IntArray, ModelSource
@@ -152,7 +152,7 @@ def _past_means(channel: ChannelSection, source: ModelSource, rows: FutureRows) 
 
 
 def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, spends: _Spends) -> _Channel:
-    response, position = _response(channel.response), source.matrix.terms.index(channel.term)
+    response, position = response_from(channel.response), source.matrix.terms.index(channel.term)
     past = _spend(source.frame.iloc[source.matrix.rows], channel.spend_col)
     return _Channel(
         name=channel.name,
@@ -162,11 +162,6 @@ def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, spe
         column=rows.matrix.values[:, position],
         spends=spends,
     )
-
-
-def _response(section: ResponseSection) -> Response:
-    given = {"scale": section.k if section.type == "hill" else section.scale, "n": section.n}
-    return Response(section.type, **{name: float(value) for name, value in given.items() if value is not None})
 
 
 def _spend(frame: pd.DataFrame, name: str) -> FloatArray:

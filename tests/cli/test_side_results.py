@@ -1,4 +1,4 @@
-"""What a run says of the evidence before the fit, of folds in time and of alternative formulas."""
+"""What a run says of the evidence before the fit, of folds in time, of alternative formulas and of the forecast."""
 
 from __future__ import annotations
 
@@ -74,3 +74,28 @@ def test_facts_of_scenarios() -> None:
     rows = pd.DataFrame({"scenario": ["base", "a", "b"], "status": ["ok", "failed", "not_converged"]})
     tables = {"transform_sensitivity_status": status, "transform_sensitivity_summary": rows}
     assert sensitivity_facts(tables) == {"enabled": True, "scenarios": 3, "not_fitted": "a, b"}
+
+
+FORECAST = {
+    "enabled": True,
+    "reliability": "provisional",
+    "periods": 26,
+    "last_date": "2026-01-19",
+    "total": 16266425.2,
+    "predictors_beyond_the_fit": 0,
+}
+
+
+def test_a_forecast_says_its_total_and_what_the_plan_brings() -> None:
+    assert side_results({"forecast": {"enabled": False}}) == ""
+    head = "Forecast (provisional), 26 periods to 2026-01-19: 16,266,425 KPI units in all"
+    assert " ".join(side_results({"forecast": FORECAST}).split()) == f"{head}."
+    facts = FORECAST | {
+        "total_lower": 1.6e7, "total_upper": 1.7e7, "plan_over_even": -27642.0, "plan_over_base": 641349.0,
+        "plan_spend_change": -0.046, "scored_rows": 25, "coverage_90": 0.92, "predictors_beyond_the_fit": 1,
+    }  # fmt: skip
+    assert " ".join(side_results({"forecast": facts}).split()) == (
+        f"{head} (90% interval 16,000,000 to 17,000,000); the budget plan -27,642 against the same weeks' own budget "
+        "spent evenly, spending 4.6% less. Of 25 rows whose KPI is known 92% lie inside their 90% interval. Beyond "
+        "the range of the fit: 1 predictor."
+    )

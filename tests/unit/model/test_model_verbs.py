@@ -176,6 +176,31 @@ def test_a_blocked_verdict_blocks_the_budget(model: Model) -> None:
         stuck.optimise_budget(SCENARIO, gating="strict")
 
 
+def weeks_ahead(weeks: int = 5) -> pd.DataFrame:
+    frame = dated()
+    dates = pd.date_range(frame["date"].iloc[-1], periods=weeks + 1, freq="7D")[1:]
+    return frame.head(weeks).assign(date=dates, trend=1.02).drop(columns="kpi")
+
+
+def test_a_forecast_is_stamped_and_follows_the_plan_of_a_scenario(fitted: FittedModel, model: Model) -> None:
+    found = fitted.forecast(weeks_ahead(), horizon=4, policy_mode="explore")
+    assert found.reliability == fitted.diagnostics(policy_mode="explore").reliability
+    assert len(found.tables["forecast"]) == 4
+    draws = fitted.get_posterior()
+    ahead = weeks_ahead(4)
+    total = draws["(Intercept)"] * 4 + sum(draws[name] * ahead[name].sum() for name in ("trend", "m_tv", "m_search"))
+    base = found.tables["forecast_summary"].query("quantity == 'expected'").iloc[0]
+    assert (base["mean"], base["q05"]) == (pytest.approx(total.mean()), pytest.approx(np.quantile(total, 0.05)))
+    planned = fitted.forecast(weeks_ahead(), scenario=SCENARIO, policy_mode="explore")
+    assert {"plan", "even", "plan_minus_base", "plan_minus_even"} <= set(planned.tables["forecast_summary"]["path"])
+    assert planned.tables["forecast_plan"]["spend_plan"].item() == pytest.approx(250)
+    with pytest.raises(DataError, match="lack values"):
+        fitted.forecast(weeks_ahead().drop(columns="m_tv"))
+    stuck = model.fit(runner=FakeRunner(stuck=True), iter=300, warmup=100)
+    with pytest.raises(GateError):
+        stuck.forecast(weeks_ahead(), gating="strict")
+
+
 def test_a_point_estimate_says_that_it_is_one(model: Model) -> None:
     point = model.fit_map(runner=FakeRunner(), n_runs=2, hessian=True)
     tables = point.get_optimisation()
