@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsam_assets.errors import DsamError
+from dsam_assets.halted_report import read
 from dsam_assets.report.artefacts import DECISIONS
 
 if TYPE_CHECKING:
@@ -199,20 +200,12 @@ def first_failure(outcome: dg.ExecuteInProcessResult) -> RunFailedError:
 
 
 def _write_halted(store: Store, market: str, target: Path) -> None:
+    from dsam_assets.halted_report import halted_documents
     from resources.run_folder import write_run_folder
 
-    report = _read(store, market, "config/report", "slice")
-    write_run_folder(store, market, report, target, status="halted", overwrite=report.outputs.overwrite)
-
-
-def _read(store: Store, market: str, asset: str, codec: str) -> Any:
-    from dsam_assets.errors import StoreError
-    from resources.codecs import CODECS
-
-    record = store.record(market, asset)
-    if record is None:
-        raise StoreError(f"{asset} of market {market} is missing.", where=store.root, fix="Run again with --force.")
-    return CODECS[codec].decode(asset, tuple(record.files), lambda name: store.read(market, record, name))
+    report, documents = read(store, market, "config/report", "slice"), halted_documents(store, market)
+    overwrite = report.outputs.overwrite
+    write_run_folder(store, market, report, target, status="halted", overwrite=overwrite, further=documents)
 
 
 def _read_result(store: Store, market: str, target: Path, status: Status, message: str, started: float) -> RunResult:
@@ -224,9 +217,9 @@ def _read_result(store: Store, market: str, target: Path, status: Status, messag
         path=target,
         status=status,
         halted_by=message,
-        report=_read(store, market, "diagnostics_report", "report"),
+        report=read(store, market, "diagnostics_report", "report"),
         facts={name: record.metadata["shown"] for name, record in records.items()},
-        tables={key: table for name in decided for key, table in _read(store, market, name, "tables").items()},
+        tables={key: table for name in decided for key, table in read(store, market, name, "tables").items()},
         files=sum(1 for file in target.rglob("*") if file.is_file()),
         seconds=time.perf_counter() - started,
     )

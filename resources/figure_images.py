@@ -41,7 +41,7 @@ class FigureImages(dg.ConfigurableResource):  # type: ignore[type-arg]
         """PNG of each figure at its scale; nothing without a browser."""
         browser = find_browser(self.browser) if figures else None
         if browser is None:
-            if figures:
+            if figures and NONE not in (self.browser, os.environ.get(BROWSER)):
                 self._tell()
             return {}
         import kaleido

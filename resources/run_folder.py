@@ -84,7 +84,14 @@ def require_writable(path: Path, *, overwrite: bool) -> None:
 
 
 def write_run_folder(
-    store: Store, market: str, report: Any, target: Path, *, status: str, overwrite: bool = False
+    store: Store,
+    market: str,
+    report: Any,
+    target: Path,
+    *,
+    status: str,
+    overwrite: bool = False,
+    further: Mapping[str, bytes] | None = None,
 ) -> RunFolder:
     """Copy what the config asks for from the store into a run folder; the manifest is written last.
 
@@ -97,6 +104,7 @@ def write_run_folder(
         target: the run folder.
         status: `complete`, or `halted` when a gate stopped decision assets.
         overwrite: replace an existing run folder.
+        further: path → content of files that are not in the store.
     """
     require_writable(target, overwrite=overwrite)
     records = {name: record for name in BUNDLED_ASSETS if (record := store.record(market, name)) is not None}
@@ -109,7 +117,7 @@ def write_run_folder(
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        contents = {file.path: _content(store, market, records, file) for file in planned}
+        contents = {file.path: _content(store, market, records, file) for file in planned} | dict(further or {})
         if any(map(is_figure_page, planned)):
             contents[SCRIPT] = plotly_script()
         manifest = _manifest(market, report, records, contents, store, status)

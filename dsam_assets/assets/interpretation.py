@@ -39,6 +39,8 @@ def report(
     model_selection_plots: Mapping[str, str],
     post_run_plots: Mapping[str, str],
     optimisation_plots: Mapping[str, str],
+    forecast: StampedTables,
+    forecast_plots: Mapping[str, str],
     config_report: ReportSlice,
 ) -> Published:
     """The report: `report.html`, `business_report.md`, and their facts in `interpretation.json`."""
@@ -47,11 +49,11 @@ def report(
 
     tables = {
         "spec_summary": spec_summary, "fit_metrics": fit_metrics, **observed, **loo, **decomposition,
-        **allocation.tables,
+        **allocation.tables, **forecast.tables,
     }  # fmt: skip
     figures = {
         **pre_run_plots, **model_fit_plots, **diagnostics_plots, **model_selection_plots, **post_run_plots,
-        **optimisation_plots,
+        **optimisation_plots, **forecast_plots,
     }  # fmt: skip
     evidence = Evidence(context.partition_key, config_report.name, diagnostics_report, tables)
     documents = report_documents(evidence, figures)

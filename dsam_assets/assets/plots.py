@@ -138,6 +138,23 @@ def optimisation_plots(
     return _published(context, "optimisation_plots", figures, config_plots)
 
 
+@market_asset(codec="figures", code=CODE, resources=["images"], kinds=["plotly"])
+def forecast_plots(
+    context: dg.AssetExecutionContext,
+    forecast: StampedTables,
+    fitted: Mapping[str, pd.DataFrame],
+    design_matrix: ModelMatrix,
+    diagnostics_report: DiagnosticsReport,
+    config_plots: PlotsSlice,
+) -> Published:
+    """The weeks ahead, and what the plan would bring over them; nothing without a forecast."""
+    from dsam_assets.report.figures.forecast import forecast_figures
+
+    stamp = _stamp(context, diagnostics_report)
+    figures = forecast_figures(forecast.tables, fitted["predictive"], design_matrix.response_name, stamp)
+    return _published(context, "forecast_plots", figures, config_plots)
+
+
 def _media(terms: Iterable[str], section: AllocationSlice) -> set[str]:
     """The terms that stand for media: those of budget channels, and what the naming convention `m_…` says."""
     channels = {channel.term for channel in section.allocation.channels}

@@ -219,6 +219,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
 
 # Assets that a halting verdict refuses; a halted run folder holds none of an earlier run's.
 DECISIONS = (
+    "forecast_plots",
     "post_run_plots",
     "optimisation_plots",
     "decomposition",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,10 @@ CAVEATS = (
     " together with media, can stand behind them. Experiments are the way to check the large ones.",
     "Intervals are the model's own: they hold if its form is right, and do not cover a change of the market.",
 )
-DECISION_TABLES = {"drivers": "decomp_group_impact", "channels": "decomp_channels", "plan": "budget_summary"}
+DECISION_TABLES = {
+    "drivers": "decomp_group_impact", "channels": "decomp_channels", "plan": "budget_summary",
+    "forecast": "forecast_summary",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,14 @@ class Evidence:
         model_name: `model.name`.
         report: the verdict.
         tables: published tables by name; those of a decision are absent when a gate blocks it.
+        asked: sections that rest on the verdict and that the config asks for.
     """
 
     market: str
     model_name: str
     report: DiagnosticsReport
     tables: Mapping[str, pd.DataFrame]
+    asked: Collection[str] = ("drivers", "channels")
 
 
 def interpretation(evidence: Evidence) -> dict[str, Any]:
@@ -211,8 +216,21 @@ def _forecast(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
     if "forecast_summary" not in tables:
         return None
     rows = tables["forecast_summary"]
-    return {"rows": [{key: _plain(value) for key, value in row.items()} for row in rows.to_dict("records")],
-            "source": "forecast_summary.csv"}  # fmt: skip
+    totals = rows[rows["quantity"] == "expected"]
+    return {
+        "rows": [
+            {
+                "group": row["group"], "path": row["path"], "periods": int(row["periods"]),
+                "first_date": str(row["first_date"])[:10], "last_date": str(row["last_date"])[:10],
+                "total": number(row["mean"]), "lower": number(row["q05"]), "upper": number(row["q95"]),
+                "probability_positive": number(row["probability_positive"]),
+            }
+            for row in totals.to_dict("records")
+        ],
+        "unit": "KPI units over the horizon, without the noise of single periods",
+        "interval": 0.9,
+        "source": "forecast_summary.csv, forecast.csv",
+    }  # fmt: skip
 
 
 def _withheld(evidence: Evidence) -> list[dict[str, str]]:
@@ -220,7 +238,8 @@ def _withheld(evidence: Evidence) -> list[dict[str, str]]:
     if evidence.report.reliability != "blocked":
         return []
     why = " ".join(evidence.report.reasons) or (POINT_ESTIMATE if evidence.report.is_point else "a gate halts this run")
-    return [{"section": name, "reason": why} for name, table in DECISION_TABLES.items() if table not in evidence.tables]
+    kept = [name for name, table in DECISION_TABLES.items() if name in evidence.asked and table not in evidence.tables]
+    return [{"section": name, "reason": why} for name in kept]
 
 
 def _estimate(row: Mapping[Any, Any], name: str) -> dict[str, float | None]:
@@ -246,10 +265,3 @@ def number(value: Any) -> float | None:
 
 def _flag(value: Any) -> bool | None:
     return None if value is None or value != value else bool(value)  # NaN is not itself
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str | bool) or value is None:
-        return value
-    found = number(value)
-    return found if found is not None else (str(value)[:10] if hasattr(value, "year") else None)

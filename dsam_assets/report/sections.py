@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,12 @@ STATE = {
     "final": "Every check that applies passes: the numbers below may be used.",
     "provisional": "Some checks do not pass: use the numbers below with the reservations listed here.",
     "blocked": "A gate halts this run: nothing that rests on the fit may be used for a decision.",
+}
+PATHS = {
+    "base": "as the future data say",
+    "plan": "the budget plan",
+    "plan_minus_base": "plan minus future data",
+    "plan_minus_even": "plan minus even spending",
 }
 NEGLIGIBLE_SHARE = 1e-9
 CONVERGED = {
@@ -206,13 +212,25 @@ def _plan(facts: Facts, title: str) -> Section:
 
 
 def _forecast(facts: Facts, title: str) -> Section:
-    rows: Sequence[Facts] = facts["forecast"]["rows"]
-    columns = tuple(rows[0]) if rows else ()
-    table = TableView(columns, tuple(tuple(_cell(row[name]) for name in columns) for row in rows), columns[1:])
-    return Section(
-        "forecast", title, ("Expected KPI over the weeks ahead, under the regressors of the future file.",), table,
-        ("forecast",), facts["forecast"]["source"],
+    forecast = facts["forecast"]
+    rows = [row for row in forecast["rows"] if row["path"] in PATHS]
+    first = rows[0]
+    text = (
+        f"Expected KPI from {first['first_date']} to {first['last_date']} ({first['periods']} periods), if the"
+        " predictors go as the future data say. Totals are summed within each draw."
+    )
+    table = TableView(
+        ("Unit", "Path", "Total", "90 % interval", "Better with probability"),
+        tuple(
+            (
+                str(row["group"]), PATHS[row["path"]], compact(row["total"]), _range(row, "", compact),
+                "" if row["probability_positive"] is None else percent(row["probability_positive"]),
+            )
+            for row in rows
+        ),
+        ("Total", "90 % interval", "Better with probability"),
     )  # fmt: skip
+    return Section("forecast", title, (text,), table, ("forecast", "forecast_paths"), forecast["source"])
 
 
 def _evidence() -> Section:
@@ -270,7 +288,3 @@ def _change(row: Facts) -> str:
 def _note(row: Facts) -> str:
     notes = (["at a bound"] if row["at_bound"] else []) + (["beyond the data"] if row["extrapolated"] else [])
     return ", ".join(notes)
-
-
-def _cell(value: Any) -> str:
-    return compact(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -24,7 +24,8 @@ STAGES = (
 LEAVES = ("errors", "scales", "verdict", "tables")
 
 DAGSTER = (
-    "dsam_assets/assets/", "dsam_assets/definitions", "dsam_assets/running", "dsam_assets/cli/serving",
+    "dsam_assets/assets/", "dsam_assets/definitions", "dsam_assets/running", "dsam_assets/refreshing",
+    "dsam_assets/cli/serving",
     "resources/",
 )  # fmt: skip
 ALLOWED = {

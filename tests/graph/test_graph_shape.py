@@ -115,13 +115,14 @@ EDGES = {
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
         "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "forecast",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
-        "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
+        "model_selection_plots", "post_run_plots", "optimisation_plots", "forecast_plots", "report",
     },
     "report": {
         "spec_summary", "observed", "fit_metrics", "loo", "diagnostics_report", "decomposition", "allocation",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots",
-        "optimisation_plots", "config/report",
+        "optimisation_plots", "forecast", "forecast_plots", "config/report",
     },
+    "forecast_plots": {"forecast", "fitted", "design_matrix", "diagnostics_report", "config/plots"},
     "post_run_plots": {"decomposition", "diagnostics_report", "config/plots"},
     "optimisation_plots": {
         "allocation", "response_curves", "efficient_frontier", "diagnostics_report", "config/plots",
@@ -156,7 +157,7 @@ GROUPS = {
     },
     "50_model_selection": {"loo", "tscv", "model_selection_plots"},
     "60_optimisation": {"allocation", "response_curves", "efficient_frontier", "optimisation_plots"},
-    "70_forecast": {"future_frame", "forecast"},
+    "70_forecast": {"future_frame", "forecast", "forecast_plots"},
     "80_interpretation": {"run_bundle", "report"},
 }  # fmt: skip
 

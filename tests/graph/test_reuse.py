@@ -31,14 +31,14 @@ BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "fit_checks", "postfit_checks", "chain_diagnostics",
     "loo", "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "run_bundle",
     "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
-    "forecast",
+    "forecast", "forecast_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
     "residuals", "loo", "decomposition", "allocation", "run_bundle", "pre_run_checks", "stationarity_report",
     "transfer_entropy_report", "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
-    "optimisation_plots", "post_run_plots", "report", "future_frame", "forecast",
+    "optimisation_plots", "post_run_plots", "report", "future_frame", "forecast", "forecast_plots",
 }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_an_edit_of_the_allocation_block_plans_again_and_does_not_refit(project,
     run = project.run()
     assert run.result.success
     planned = {"allocation", "response_curves", "efficient_frontier"}
-    drawn = {"model_fit_plots", "pre_run_plots", "optimisation_plots", "report"}
+    drawn = {"model_fit_plots", "pre_run_plots", "optimisation_plots", "forecast_plots", "report"}
     remade = {"resolved_config", *SLICES, *READS_THE_CHANNELS, *planned, *drawn, "forecast", "run_bundle"}
     assert run.assets("computed") == remade
     assert run.events["posterior"] == "reused"

@@ -98,6 +98,12 @@ DRAWINGS: tuple[Drawing, ...] = (
             ("budget_spend_share", "Split of the budget, reference and plan"),
         )),
     ),
+    *_of(
+        "forecast_plots", "forecast", None,
+        ("forecast", "The KPI of the weeks ahead with intervals", "a forecast was asked for"),
+        ("forecast_paths", "Total KPI ahead under the future data's spend and under the plan",
+         "a forecast and an allocation were asked for"),
+    ),
 )  # fmt: skip
 
 FIGURE_JSON = ".plot.json"

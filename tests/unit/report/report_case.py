@@ -139,4 +139,5 @@ def decision_tables() -> dict[str, pd.DataFrame]:
 
 
 def evidence(worst: Status = "pass", gating: Gating = "warn", decisions: bool = True) -> Evidence:
-    return Evidence("uk", "demo", verdict(worst, gating), tables(decisions))
+    asked = ("drivers", "channels", "plan")
+    return Evidence("uk", "demo", verdict(worst, gating), tables(decisions), asked)

@@ -43,7 +43,7 @@ def test_a_strange_column_is_refused(name: str) -> None:
         validate(TABLES[name], good(TABLES[name]).assign(surprise=1.0))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.columns])
 def test_a_missing_column_is_named(name: str) -> None:
     required = next(column.name for column in TABLES[name].columns if column.required)
     with pytest.raises(DataError, match=required):

@@ -8,11 +8,14 @@ import struct
 import plotly.graph_objects as go
 import pytest
 
+from resources import figure_images
 from resources.figure_images import FigureImages, find_browser
 
 
-def test_without_a_browser_it_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    images = FigureImages(browser="none")
+def test_without_a_browser_it_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DSAM_BROWSER")
+    monkeypatch.setattr(figure_images, "find_browser", lambda chosen="": None)
+    images = FigureImages()
     assert images.marker() == "none"
     figure = go.Figure().to_plotly_json()
     with caplog.at_level(logging.WARNING, logger="dsam.images"):
@@ -21,6 +24,12 @@ def test_without_a_browser_it_says_so_once(caplog: pytest.LogCaptureFixture) -> 
     assert [record.getMessage() for record in caplog.records] == [
         "No Chrome or Chromium was found, so figures are HTML only; DSAM_BROWSER names one."
     ]
+
+
+def test_who_wants_no_browser_is_not_told_that_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="dsam.images"):
+        assert FigureImages(browser="none").render({"a": (go.Figure().to_plotly_json(), 1.0)}) == {}
+    assert caplog.records == []
 
 
 def test_the_environment_names_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
