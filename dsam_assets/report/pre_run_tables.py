@@ -1,8 +1,9 @@
-"""Schemas of the tables of evidence before the fit: stationarity, transfer entropy, the response under the prior."""
+"""Schemas of the tables before the fit: data, design, specification, collinearity, stationarity, transfer entropy, the
+response under the prior."""
 
 from __future__ import annotations
 
-from dsam_assets.report.columns import DATE, GROUP, MODEL, ROW, count, number, text
+from dsam_assets.report.columns import DATE, GROUP, MODEL, ROW, TERM, count, number, text
 from dsam_assets.tables import Column, Table
 
 KPI = "response on the KPI scale"
@@ -24,6 +25,73 @@ def _prior_rows(name: str, scale: str, unit: str) -> Table:
 
 
 PRE_RUN_TABLES: tuple[Table, ...] = (
+    Table(
+        "design_matrix_manifest",
+        "one design column",
+        (
+            TERM,
+            Column("role", "text", "text", "intercept or predictor", one_of=("intercept", "predictor")),
+            count("rows", "modelled rows"),
+            number("mean", "data units", "mean over modelled rows"),
+            number("sd", "data units", "sample standard deviation", nullable=True, at_least=0),
+            number("min", "data units", "smallest value"),
+            number("max", "data units", "largest value"),
+            number("share_zero", "share", "share of rows that are zero", at_least=0, at_most=1),
+            count("unique", "different values over modelled rows"),
+        ),
+        unique=("term",),
+    ),
+    Table(
+        "data_dictionary",
+        "one column of the data",
+        (
+            text("term", "column name"),
+            text("unit", "unit of measurement"),
+            text("cadence", "how often it is measured"),
+            text("source", "where it comes from"),
+            text("transform", "what was done to it"),
+            text("rationale", "why it is in the model"),
+            Column("in_formula", "flag", "true/false", "whether the formula uses it"),
+            Column("kind", "text", "text", "kind of value", one_of=("number", "date", "flag", "text")),
+            count("missing", "rows without a value"),
+            count("unique", "different values"),
+            number("mean", "data units", "mean; missing unless the values are numbers", nullable=True),
+            number("sd", "data units", "sample standard deviation, likewise", nullable=True, at_least=0),
+            number("min", "data units", "smallest value, likewise", nullable=True),
+            number("max", "data units", "largest value, likewise", nullable=True),
+        ),
+        unique=("term",),
+    ),
+    Table(
+        "spec_summary",
+        "the model",
+        (
+            text("model_name", "model.name"),
+            text("model_type", "model class"),
+            text("formula", "the formula that is fitted, generated terms included"),
+            text("response", "KPI column"),
+            Column("response_scale", "text", "text", "scale of the likelihood", one_of=("identity", "log")),
+            count("rows_in_file", "rows of the data file"),
+            count("rows_modelled", "rows that are modelled"),
+            count("rows_dropped", "rows dropped for missing values"),
+            text("dropped_by_column", "missing values by column"),
+            count("terms", "columns of the design matrix"),
+            count("parameters", "what is estimated: coefficients (of labels where pooled), noise sd, group sds"),
+            number("rows_per_parameter", "rows", "modelled rows per parameter", at_least=0),
+        ),
+    ),
+    Table(
+        "vif_report",
+        "one predictor",
+        (
+            TERM,
+            number("vif", "ratio", "variance inflation factor 1/(1−R²); infinite when collinear", nullable=True),
+            number("tolerance", "share", "1/VIF", nullable=True, at_least=0),
+            Column("level", "text", "text", "severity", one_of=("ok", "moderate", "high", "not_computed")),
+            text("note", "why a value is missing or infinite"),
+        ),
+        unique=("term",),
+    ),
     Table(
         "stationarity_report",
         "one series of one panel unit: the response on the model scale, or a predictor",
