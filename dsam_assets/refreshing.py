@@ -133,8 +133,6 @@ def refresh_fleet_views(fleet: Fleet) -> None:
     Raises:
         StoreError: they could not be made.
     """
-    import dagster as dg
-
     from dsam_assets.definitions import build_definitions
     from dsam_assets.running import first_failure
     from resources.local_instance import local_instance
@@ -142,7 +140,7 @@ def refresh_fleet_views(fleet: Fleet) -> None:
     from resources.places import valid_markets
 
     home = prepare_dagster_home(fleet.places.dagster_home)
-    job: dg.JobDefinition = build_definitions(fleet.places).resolve_job_def("fleet")
+    job = build_definitions(fleet.places).resolve_job_def("fleet")
     with local_instance(home, *valid_markets(fleet.places.configs)[0]) as instance:
         outcome = job.execute_in_process(
             instance=instance,
