@@ -6,11 +6,13 @@ behind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -31,7 +33,7 @@ from dsam_assets.design.build import matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import Formula, parse_formula
 from dsam_assets.design.matrix import ModelMatrix
-from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
+from dsam_assets.design.model_design import ModelDesign, design_prior_table, model_checks, model_design
 from dsam_assets.diagnostics.prefit import pre_run_gates
 from dsam_assets.errors import DataError, DesignError, DsamError, FormulaError
 from dsam_assets.fit.refits import RefitInputs
@@ -40,6 +42,9 @@ from dsam_assets.forecast.future_data import load_future
 from dsam_assets.forecast.future_rows import FutureRows, future_rows
 from dsam_assets.forecast.joined import ModelSource
 from dsam_assets.verdict import GateResult
+
+if TYPE_CHECKING:
+    from dsam_assets.allocation.problem import Problem
 
 FORMULA: KeyPath = ("model", "formula")
 # Places that an error names by section, and the section's key.
@@ -97,7 +102,7 @@ def preflight(loaded: LoadedConfig) -> Preflight:
             _require_scenarios(config, dataset.frame, holidays, pooling)
         if config.allocation.enabled:
             require_channels(config, dataset.frame, level_terms(config.allocation.level, matrix))
-            _require_budget(config, dataset.frame, matrix)
+            _require_budget(config, dataset.frame, matrix, design)
         gates = pre_run_gates(
             matrix,
             dataset.frame,
@@ -149,8 +154,9 @@ def require_channels(config: Config, frame: pd.DataFrame, terms: Sequence[str]) 
                 )
 
 
-def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) -> None:
+def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix, design: ModelDesign) -> None:
     """The budget problem must be well posed; its coefficients do not matter for that."""
+    from dsam_assets.allocation.efficiency_target import require_reachable
     from dsam_assets.allocation.feasibility import MIN_DRAWS
     from dsam_assets.allocation.from_config import UnitData, panel_problem
     from dsam_assets.allocation.levels import decision_units
@@ -168,6 +174,14 @@ def _require_budget(config: Config, frame: pd.DataFrame, matrix: ModelMatrix) ->
         kpi_type=config.model.kpi_type,
     )
     require_budgets(problem, named_budgets(config.allocation))
+    if problem.scenario == "target_efficiency":
+        require_reachable(problem, _largest_coefficients(problem, design))
+
+
+def _largest_coefficients(problem: Problem, design: ModelDesign) -> dict[str, float]:
+    """The largest coefficient that the boundaries allow each channel's term; infinite without one."""
+    largest = design_prior_table(design).set_index("parameter")["upper"].astype(float).to_dict()
+    return {channel.term: largest.get(channel.term, math.inf) for channel in problem.channels}
 
 
 def _future(config: Config, source: ModelSource) -> FutureRows | None:

@@ -11,6 +11,7 @@ meets the target in nine draws of ten.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -56,6 +57,30 @@ def with_largest_total(problem: Problem) -> Problem:
     while margins.meets(beyond[0]):
         inside, *beyond = beyond
     return replace(problem, total=_crossing(margins, inside, beyond[0]))
+
+
+def require_reachable(problem: Problem, largest: Mapping[str, float]) -> None:
+    """Refuse a target that no coefficient within the boundaries could reach, before any is known.
+
+    Under an identity response the efficiency rises with every coefficient, so the largest ones decide. Otherwise, for
+    single groups (a deviation knows no boundary), and without an upper boundary on every channel, nothing is known yet.
+
+    Args:
+        problem: the question; its draws do not matter.
+        largest: the upper boundary of each channel's coefficient by model term, data units.
+
+    Raises:
+        AllocationError: the target is out of reach.
+    """
+    ends = np.array([[largest[channel.term] for channel in problem.channels]])
+    if problem.response_scale == "log" or problem.units != ("",) or not np.isfinite(ends).all():
+        return
+    best = replace(problem, coefficients=ends, risk="mean")
+    try:
+        with_largest_total(best)
+    except AllocationError as error:
+        error.what = "No coefficients within the boundaries let a plan reach the target efficiency."
+        raise
 
 
 @dataclass(frozen=True)

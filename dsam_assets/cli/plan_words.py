@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from dsam_assets.cli.question_words import question_lines, scenario_lines, weak_lines
 from dsam_assets.cli.words import COLOURS, MARKS, paint, wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Row = tuple[str, float, float, str]
 CHANNEL_WIDTH = 24
+MOST_ROWS = 40  # channels of every group can be many
 SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
 PARTS = 50  # the last part of a budget is a round amount of about so many
 SURE = 0.995  # shares of draws beyond this are not rounded to certainty
@@ -18,29 +21,42 @@ SURE = 0.995  # shares of draws beyond this are not rounded to certainty
 
 def plan_lines(plan: pd.DataFrame, tables: Any) -> list[str]:
     """Whose effects the plan is made from, its table, the expected change, its last spend's return, and warnings."""
-    return [*_basis(tables), plan_table(plan), "", expected_change(tables), *last_of_budget(tables), *_warnings(tables)]
-
-
-def _basis(tables: Any) -> list[str]:
-    row = tables["budget_summary"].iloc[0]
-    if row["level"] != "population":
-        return []
-    return [wrapped(f"Effects are those of the average group of the panel ({row['groups']}): the population's.", "  ")]
+    return [
+        *question_lines(tables),
+        plan_table(plan),
+        *scenario_lines(tables),
+        "",
+        expected_change(tables),
+        *last_of_budget(tables),
+        *weak_lines(plan),
+        *_warnings(tables),
+    ]
 
 
 def plan_table(plan: pd.DataFrame) -> str:
     """Reference and recommended spend by channel, and their sums."""
     records: list[dict[Any, Any]] = plan.to_dict("records")
-    rows = [(row["channel"], row["spend_reference"], row["spend_optimised"], _limit(row)) for row in records]
+    rows: list[Row] = [(row["channel"], row["spend_reference"], row["spend_optimised"], _limit(row)) for row in records]
     rows.append(("all channels", plan["spend_reference"].sum(), plan["spend_optimised"].sum(), ""))
     name_width = min(max(len(row[0]) for row in rows), CHANNEL_WIDTH)
     decimals = _decimals(max(abs(spend) for row in rows for spend in row[1:3]), 4)
     lines = [f"  {'channel':<{name_width}} {'reference':>14} {'plan':>14} {'change':>8}"]
-    for name, reference, planned, limit in rows:
+    for name, reference, planned, limit in _shown(rows):
+        if not name:
+            lines.append(f"  {limit}")
+            continue
         change = signed(planned / reference - 1) if reference else "new" if planned else "none"
         spends = f"{reference:>14,.{decimals}f} {planned:>14,.{decimals}f} {change:>8}"
         lines.append(f"  {_short(name, name_width):<{name_width}} {spends}{limit}")
     return "\n".join(lines)
+
+
+def _shown(rows: list[Row]) -> list[Row]:
+    """The rows, of very many the first and the sums; a row without a name says how many are missing."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    missing = len(rows) - MOST_ROWS
+    return [*rows[: MOST_ROWS - 1], ("", 0.0, 0.0, f"… and {missing} more in budget_allocation.csv"), rows[-1]]
 
 
 def signed(change: float) -> str:
@@ -59,6 +75,8 @@ def _short(name: str, most: int) -> str:
 
 
 def _limit(row: dict[Any, Any]) -> str:
+    if row.get("held"):
+        return "  held"
     return "  minimum" if row["at_lower"] else "  maximum" if row["at_upper"] else ""
 
 

@@ -221,6 +221,87 @@ CASES |= {
 }  # fmt: skip
 
 
+def question(more: str) -> Change:
+    return text("  seed: 5\n", f"  seed: 5\n  {more}\n")
+
+
+LOG = text(FORMULA, "log(kpi) ~ trend + m_tv + m_search")
+TARGET = "scenario: target_efficiency"
+UPPER = text("{parameter: m_tv, lower: 0}", "{parameter: m_tv, lower: 0, upper: 40}")
+CASES |= {
+    "channel listed twice": (
+        text("- term: m_search", "- term: m_tv"),
+        ("allocation.channels[1].term must be unique across channels", "@- term: m_tv", "m_tv"),
+    ),
+    "profit without the value of a KPI unit": (
+        question("objective: {target: profit}"),
+        ("allocation.objective.value_per_kpi is required for objective target profit", "@objective:"),
+    ),
+    "log response without a baseline": (
+        LOG, ("allocation.objective.kpi_baseline", "without a baseline they have no KPI units", "Set kpi_baseline"),
+    ),
+    "efficiency of a log response without a baseline": (
+        both(LOG, question(f"{TARGET}\n  target_value: 2\n  objective: {{allow_relative_log_uplift: true}}")),
+        ("allocation.objective.kpi_baseline", "an efficiency needs KPI units"),
+    ),
+    "efficiency without a target": (question(TARGET), ("allocation.target_value is required for scenario target_",)),
+    "target of another scenario": (
+        question("target_value: 2"),
+        ("allocation.target_value has no effect for scenario max_response", "@target_value"),
+    ),
+    "cap of a target below the minima": (
+        both(question(f"{TARGET}\n  target_value: 2"), text("total: 250", "total: 25")),
+        ("allocation.budget.total", "bounds.min (40)", "25"),
+    ),
+    "target beyond what the boundaries allow": (
+        both(question(f"{TARGET}\n  target_value: 9"), UPPER, text("upper: .Inf", "upper: 60")),
+        ("allocation.target_value", "ROI ≥ 9 wanted", "boundaries", "spending"),
+    ),
+    "negative reference": (
+        question("reference_spend: [30, -5]"),
+        ("allocation.reference_spend", "spend of at least 0", "@reference_spend"),
+    ),
+    "reference for another channel": (
+        question("reference_spend: {TV: 30, Radio: 5}"),
+        ("has no value for channel Search", "names an unknown channel Radio"),
+    ),
+    "named budget above the maxima": (
+        question("scenarios: [{name: lean, total: 100}, {name: rich, total: 900}]"),
+        ("budget of scenario `rich`", "allocation.scenarios[1].total", "maxima sum to 600: 300 is left over"),
+    ),
+    "named budget below the minima": (
+        question("scenarios: [{name: lean, total: 30}]"),
+        ("budget of scenario `lean`", "minima sum to 40: 10 too much"),
+    ),
+    "named budget called like the plan": (
+        question("scenarios: [{name: plan, total: 100}]"), ("allocation.scenarios[0].name is what the recommended",),
+    ),
+    "level of a model without groups": (
+        question("level: market=north"), ("This model has no groups", "allocation.level", "@level:", "population"),
+    ),
+    "level that is not one": (question("level: groups"), ("allocation.level must be population, group, or one group",)),
+    "caution about a point estimate": (
+        both(question("objective: {risk: {type: quantile}}"), text("fit:\n", "fit:\n  method: optimise\n")),
+        ("A point estimate has no spread of draws", "allocation.objective.risk.type", "Use risk type mean"),
+    ),
+    "weight on a spread that is not scored": (
+        question("objective: {risk: {lambda: 1}}"),
+        ("allocation.objective.risk.lambda has no effect for risk type mean", "use type mean_minus_sd"),
+    ),
+    "level of a quantile out of range": (
+        question("objective: {risk: {type: quantile, quantile: 1.5}}"), ("allocation.objective.risk.quantile must be",),
+    ),
+    "currency column that is not there": (
+        text("spend_col: spend_search", "spend_col: spend_search\n      currency_col: euros"),
+        ("not in the data: euros", "allocation.channels[1].currency_col"),
+    ),
+    "currency column below zero": (
+        both(column(euros=-1.0), text("spend_col: spend_search", "spend_col: spend_search\n      currency_col: euros")),
+        ("money per unit of spend is not a number", "currency_col"),
+    ),
+}  # fmt: skip
+
+
 def refuse(*_: object, **__: object) -> NoReturn:
     raise AssertionError("Stan is not needed to refuse a bad input")
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from dsam_assets.cli.documents import as_json
 from dsam_assets.cli.plan_words import expected_change, last_of_budget, plan_lines, plan_table
+from dsam_assets.cli.question_words import question_lines, scenario_lines, weak_lines
 from dsam_assets.cli.terminal import StepLines
 from dsam_assets.cli.words import count, joined, message, paint
 from resources.local_instance import quick_sqlite
@@ -130,6 +131,66 @@ def test_the_plan_of_a_panel_says_whose_effects_it_has() -> None:
         text = " ".join(" ".join(plan_lines(table, tables)).split())
         assert ("average group of the panel (8 of market): the population's." in text) == told
         assert "fine" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"level": "unit", "groups": "market=north"}, "Effects and reference spends are those of market=north."),
+        ({"level": "group", "groups": "8 of market"}, "under one budget of all (8 of market)."),
+        (
+            {"risk": "mean_minus_sd", "risk_parameter": 1.5},
+            "best by its mean outcome less 1.5 standard deviations.",
+        ),
+        ({"risk": "quantile", "risk_parameter": 0.1}, "the 10% quantile of its outcome: what 90% of draws exceed."),
+        (
+            {"scenario": "target_efficiency", "metric": "roi", "target_value": 2.0, "metric_optimised": 2.0},
+            "as much as ROI of at least 2, the bounds and the budget allow; on average it reaches 2.",
+        ),
+        (
+            {"scenario": "target_efficiency", "metric": "cpa", "target_value": 30.0, "metric_optimised": 29.5},
+            "as much as a cost per KPI unit of at most 30, the bounds and the budget allow; on average it reaches 29.5",
+        ),
+    ],
+)
+def test_an_extraordinary_question_is_told(values: dict[str, Any], words: str) -> None:
+    lines = question_lines(summary(**{"level": "model", "groups": "", **values}))
+    assert words in " ".join(" ".join(lines).split())
+    assert question_lines(summary(level="model", groups="", scenario="max_response", risk="mean")) == []
+    assert all(len(line) <= 80 for text in lines for line in text.splitlines())
+
+
+def test_weak_evidence_is_told_and_whether_the_channel_is_held() -> None:
+    table = plan(
+        channel=["TV", "Search"], spend_reference=[10.0, 10.0], spend_optimised=[10.0, 12.0],
+        term=["m_tv", "m_search"], evidence=["weak", "ok"], evidence_why=["the prior weighs more", ""],
+        held=[True, False],
+    )  # fmt: skip
+    text = " ".join(" ".join(weak_lines(table)).split())
+    assert text == "Weak evidence for m_tv: the prior weighs more; it keeps its reference spend."
+    assert plan_table(table).splitlines()[1].endswith("0%  held")
+
+
+def test_named_budgets_stand_beside_the_plan() -> None:
+    row = {
+        "scenario": "plan", "kind": "plan", "status": "ok", "reason": "", "budget": 250.0, "response_unit": "kpi",
+        "delta_kpi_mean": 12.34, "delta_kpi_lower": -1.0, "delta_kpi_upper": 20.0, "probability_beats_reference": 0.9,
+    }  # fmt: skip
+    named = {**row, "scenario": "lean", "kind": "named", "budget": 200.0, "probability_beats_reference": np.nan}
+    lines = scenario_lines({"budget_scenarios": pd.DataFrame([named, row])})
+    assert lines[1].split()[:3] == ["scenario", "budget", "KPI"]
+    assert lines[2].split() == ["lean", "200", "+12.34", "-1", "to", "+20"]
+    assert lines[3].split()[-1] == "90%"
+    assert max(map(len, lines)) <= 80
+    assert scenario_lines({"budget_scenarios": pd.DataFrame([row])}) == []
+
+
+def test_very_many_rows_are_counted() -> None:
+    table = plan(channel=[f"c{i}" for i in range(100)], spend_reference=[1.0] * 100, spend_optimised=[1.0] * 100)
+    lines = plan_table(table).splitlines()
+    assert len(lines) < 50
+    assert "61 more in budget_allocation.csv" in lines[-2]
+    assert lines[-1].split()[:3] == ["all", "channels", "100.0"]
 
 
 def test_small_spends_are_shown_with_four_digits() -> None:
