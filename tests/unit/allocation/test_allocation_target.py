@@ -111,6 +111,7 @@ def test_log_response_counts_from_no_spend():
     assert joint_response(plan.problem, plan.best_spend)[0] / plan.best_spend[0] == pytest.approx(value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_caution_asks_the_target_of_cautious_draws():
     draws = np.random.default_rng(1).gamma(9.0, 1.0 / 9.0, size=(41, 1)) * EFFECT
     plan = allocate(target_problem(LOGS, draws, 0.05, risk="quantile", risk_quantile=0.2))

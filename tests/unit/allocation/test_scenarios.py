@@ -95,8 +95,8 @@ def test_names_and_totals_come_from_the_section():
     "options",
     [
         {},
-        {"response_scale": "log", "effect": 0.1, "kpi_baseline": 100.0},
-        {"risk": "mean_minus_sd", "risk_lambda": 1.0},
+        pytest.param({"response_scale": "log", "effect": 0.1, "kpi_baseline": 100.0}, marks=pytest.mark.slow),
+        pytest.param({"risk": "mean_minus_sd", "risk_lambda": 1.0}, marks=pytest.mark.slow),
     ],
     ids=["identity", "log", "mean_minus_sd"],
 )
