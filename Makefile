@@ -53,6 +53,7 @@ bench: $(READY)  ## measure speed
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/hierarchical.py
 	$(BIN)/python benchmarks/collinear.py
+	$(BIN)/python benchmarks/allocation.py
 
 lock: $(READY)  ## write requirements.lock from the environment (names and versions only)
 	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > requirements.lock
