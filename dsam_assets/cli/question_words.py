@@ -58,18 +58,26 @@ def scenario_lines(tables: Any) -> list[str]:
     rows: pd.DataFrame | None = tables.get("budget_scenarios")
     if rows is None or not (rows["kind"] == "named").any():
         return []
-    width = max(8, *(len(name) for name in rows["scenario"]))
-    width = min(width, 24)
+    width = min(max(8, *(len(name) for name in rows["scenario"])), 24)
+    form = _form(rows)
     header = f"  {'scenario':<{width}} {'budget':>14} {'KPI change':>12} {'90% interval':>23} {'better':>7}"
-    return ["", header, *(_scenario(row, width) for row in rows.to_dict("records"))]
+    return ["", header, *(_scenario(row, width, form) for row in rows.to_dict("records"))]
 
 
-def _scenario(row: dict[Any, Any], width: int) -> str:
-    form = "{:+.2%}" if row["response_unit"] == "relative" else "{:+,.4g}"
+def _form(rows: pd.DataFrame) -> str:
+    """Shares in percent; amounts with as many decimals as show the largest change with four digits."""
+    if (rows["response_unit"] == "relative").any():
+        return "{:+.2%}"
+    largest = float(rows["delta_kpi_mean"].abs().max())
+    decimals = min(max(3 - math.floor(math.log10(largest)), 0), 9) if largest > 0.0 else 0
+    return f"{{:+,.{decimals}f}}"
+
+
+def _scenario(row: dict[Any, Any], width: int, form: str) -> str:
+    start = f"  {row['scenario'][:width]:<{width}} {row['budget']:>14,.6g}"
     if row["status"] != "ok":
-        return f"  {row['scenario'][:width]:<{width}} {row['budget']:>14,.4g} {row['reason']}"
+        return f"{start} {row['reason']}"
     change, low, high = (form.format(row[f"delta_kpi_{part}"]) for part in ("mean", "lower", "upper"))
     between = "" if math.isnan(row["delta_kpi_lower"]) else f"{low} to {high}"
     chance = row["probability_beats_reference"]
-    better = "" if math.isnan(chance) else f"{chance:.0%}"
-    return f"  {row['scenario'][:width]:<{width}} {row['budget']:>14,.6g} {change:>12} {between:>23} {better:>7}"
+    return f"{start} {change:>12} {between:>23} {'' if math.isnan(chance) else f'{chance:.0%}':>7}"

@@ -179,7 +179,7 @@ def test_named_budgets_stand_beside_the_plan() -> None:
     named = {**row, "scenario": "lean", "kind": "named", "budget": 200.0, "probability_beats_reference": np.nan}
     lines = scenario_lines({"budget_scenarios": pd.DataFrame([named, row])})
     assert lines[1].split()[:3] == ["scenario", "budget", "KPI"]
-    assert lines[2].split() == ["lean", "200", "+12.34", "-1", "to", "+20"]
+    assert lines[2].split() == ["lean", "200", "+12.34", "-1.00", "to", "+20.00"]
     assert lines[3].split()[-1] == "90%"
     assert max(map(len, lines)) <= 80
     assert scenario_lines({"budget_scenarios": pd.DataFrame([row])}) == []
