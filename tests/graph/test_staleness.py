@@ -16,7 +16,9 @@ from dsam_assets.staleness import MarketState, market_state
 from resources.catalogue import ConfigCatalogue
 
 slow = pytest.mark.slow
-SECTIONS = {f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "allocation", "report")}
+SECTIONS = {
+    f"config/{name}" for name in ("data", "formula", "priors", "fit", "diagnostics", "gating", "allocation", "report")
+}
 CALENDAR = "ds,holiday\n2023-04-09,Easter\n2023-12-25,Christmas\n"
 HOLIDAYS = "time_components:\n  enabled: true\n  holidays: {enabled: true, calendar_path: data/holidays.csv}\n"
 POOLING = """\
@@ -84,6 +86,12 @@ EDITS = {
         lambda project: project.edit("total: 250", "total: 260"),
         "config/allocation changed: allocation.budget.total 250.0 → 260.0",
         {"config/allocation", "allocation"}, {"posterior", "diagnostics_report", "loo"},
+    ),
+    "the gating": Edit(
+        lambda project: project.edit("gating: warn", "gating: strict"),
+        "config/gating changed: gating warn → strict",
+        {"config/gating", "diagnostics_report"}, {"posterior", "loo", "tscv", "fit_checks", "postfit_checks"},
+        some_comes_out_as_before=True,
     ),
     "a prior": Edit(
         lambda project: project.edit("mean: 0, sd: 50", "mean: 0, sd: 0.5"),

@@ -8,8 +8,13 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pytest
 
+import dsam_assets.staleness
+from dsam_assets.assets.market_asset import REFRESH_TAG
 from dsam_assets.config.slices import SLICES
+from dsam_assets.staleness import MarketState, market_state
+from resources.catalogue import ConfigCatalogue
 
 LAST_DAY = dt.date(2026, 3, 31)
 NEXT_DAY = dt.date(2026, 4, 1)
@@ -29,6 +34,12 @@ def gate(project: Any, text: str) -> None:
     project.edit("  gating: warn\n", text)
 
 
+def look(project: Any, monkeypatch: pytest.MonkeyPatch, day: dt.date) -> MarketState:
+    """What `dsam status` says on a day."""
+    monkeypatch.setattr(dsam_assets.staleness, "utc_today", lambda: day)
+    return market_state(project.store, ConfigCatalogue(folder=str(project.folder)), "uk")
+
+
 def halted(run: Any, step: str) -> str:
     """The message of a step that a gate halted."""
     failure = run.failure(step).user_failure_data
@@ -41,7 +52,7 @@ def read(project: Any, path: str) -> Any:
     return json.loads((project.store_root / "uk" / path).read_text())
 
 
-def test_a_waiver_lets_a_strict_gate_through_until_its_last_day(project) -> None:
+def test_a_waiver_lets_a_strict_gate_through_until_its_last_day(project, monkeypatch) -> None:
     gate(project, "  gating: strict\n" + waivers())
     run = project.run(stuck=True, today=LAST_DAY)
     assert run.result.success
@@ -51,6 +62,12 @@ def test_a_waiver_lets_a_strict_gate_through_until_its_last_day(project) -> None
     assert again.events["diagnostics_report"] == "unchanged"
     assert again.events["allocation"] == "reused"
 
+    assert look(project, monkeypatch, LAST_DAY).condition == "current"
+    state = look(project, monkeypatch, NEXT_DAY)
+    assert set(state.causes) == {"a waiver ended on 2026-03-31"}
+    assert {"diagnostics_report", "allocation"} <= set(state.stale)
+    assert not EVIDENCE & set(state.stale)
+
     # The day after, nothing else has changed: neither the stored plan nor its verdict may be used.
     for step in ("allocation", "run_bundle"):
         alone = project.run(selection=[step], stuck=True, today=NEXT_DAY)
@@ -58,7 +75,7 @@ def test_a_waiver_lets_a_strict_gate_through_until_its_last_day(project) -> None
         assert alone.events == {}
         assert not alone.folder.exists()
 
-    late = project.run(stuck=True, today=NEXT_DAY)
+    late = project.run(stuck=True, today=NEXT_DAY, tags={REFRESH_TAG: "true"})  # a refresh looks at the day as well
     assert "A waiver by A. Lead expired on 2026-03-31." in halted(late, "allocation")
     assert late.assets("reused") >= EVIDENCE
     assert late.events["diagnostics_report"] == "computed"
