@@ -191,14 +191,14 @@ def decomposition_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> d
         tables: the tables of the asset `decomposition`.
         stamp: market and reliability.
     """
-    summary, series, channels = tables["decomp_summary"], tables["decomp_timeseries"], tables["decomp_channels"]
+    summary, series, channels = tables["decomp_summary"], tables["decomp_timeseries"], tables.get("decomp_channels")
     figures = {
         "decomp_predictor_impact": decomp_predictor_impact(tables["decomp_predictor_impact"], summary, stamp),
         "decomp_waterfall": decomp_waterfall(tables["decomp_group_impact"], summary, stamp),
     }
     if (series["term_group"] == "media").any():
-        names = dict(zip(channels["term"], channels["channel"], strict=True))
+        names = {} if channels is None else dict(zip(channels["term"], channels["channel"], strict=True))
         figures["decomp_timeseries"] = decomp_timeseries(series, names, stamp)
-    if (channels["group"] == "all").any() and channels["metric_value"].notna().any():
+    if channels is not None and channels.loc[channels["group"] == "all", "metric_value"].notna().any():
         figures["channel_returns"] = channel_returns(channels, stamp)
     return figures

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from dsam_assets.allocation.around_plan import EfficientFrontier, ResponseCurves
@@ -31,6 +32,8 @@ from dsam_assets.diagnostics.waivers import apply_waivers
 from dsam_assets.fit.container import model_container
 from dsam_assets.fit.draws import Draws, GroupDeviations
 from dsam_assets.fit.model import FitResult
+from dsam_assets.forecast.forecast import Forecast
+from dsam_assets.report.figures.gallery import Gallery
 from dsam_assets.report.fleet_status import MarketNow, fleet_status
 from dsam_assets.selection.compare import RunEvidence
 from dsam_assets.selection.fleet_comparison import compare_markets
@@ -112,6 +115,9 @@ VALUES: dict[str, Any] = {
     "table": frame(),
     "bulk_table": frame(),
     "tables": {"first": frame(), "second": frame()[["term"]]},
+    "bulk_tables": {"first": frame()},
+    "figures": Gallery({"fit_scatter": go.Figure(layout_title_text="ü")}, {"fit_scatter": b"png"}, b"small"),
+    "forecast": Forecast({}, "provisional", "warn", ("a reason",)),
     "json": {"a": [1, 2.5, None], "b": "ü"},
     "text": {"a.txt": "line\nü\n", "b.txt": ""},
     "matrix": BuiltMatrix(matrix()),
@@ -168,6 +174,13 @@ def test_several_tables_come_back() -> None:
     back = round_trip("tables", VALUES["tables"])
     assert list(back) == ["first", "second"]
     pd.testing.assert_frame_equal(back["first"], frame())
+
+
+def test_figures_come_back_as_json() -> None:
+    files = CODECS["figures"].encode("thing", VALUES["figures"])
+    assert set(files) == {"fit_scatter.plot.json", "fit_scatter.png", "thing.preview.png"}
+    back = round_trip("figures", VALUES["figures"])
+    assert {name: json.loads(text)["layout"]["title"]["text"] for name, text in back.items()} == {"fit_scatter": "ü"}
 
 
 def test_json_and_text_come_back() -> None:
