@@ -63,6 +63,7 @@ def test_an_empty_folder_says_how_to_begin(dsam: Dsam, tmp_path: Path) -> None:
     assert "dsam init" in answer.out
 
 
+@slow
 def test_refresh_computes_what_is_stale_and_status_agrees(
     market: Market, dsam: Dsam, fleet: Callable[..., Any]
 ) -> None:

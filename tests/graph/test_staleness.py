@@ -134,7 +134,7 @@ EDITS = {
         "never made", {"posterior"}, {"design_matrix"}, some_comes_out_as_before=True,
     ),
 }  # fmt: skip
-QUICK = ("a prior", "code of the fit")
+QUICK = ("a prior",)
 
 
 def test_after_a_run_nothing_is_stale(project: Any) -> None:
@@ -278,9 +278,10 @@ def test_a_halted_market_is_halted_and_not_stale(project: Any) -> None:
     state = look(project)
     assert state.condition == "halted"
     assert state.stale == ()
-    assert conditions(state, "halted") == {"allocation", "run_bundle"}
+    assert {"allocation", "run_bundle"} <= conditions(state, "halted")
+    assert conditions(state, "halted", "current") == {each.asset for each in state.assets}
     assert "sampler_rhat_max" in state.problem
-    assert {failure.asset for failure in state.failures} == {"allocation"}
+    assert "allocation" in {failure.asset for failure in state.failures}
     project.edit("seed: 8", "seed: 9")  # what would lift the gate is worth computing
     again = look(project)
     assert again.condition == "stale"
