@@ -86,7 +86,8 @@ def test_a_healthy_run_is_final_or_says_why_not(first_run, project) -> None:
     assert checks["optimiser_converged"].metadata["status"].value == "skipped"
     assert checks["sampler_rhat_max"].passed
     assert checks["prior_predictive_plausibility"].asset_key == dg.AssetKey("prior_predictive")
-    assert manifest["verdict"] == {"overall": "pass", "reliability": "final", "converged": True}
+    verdict = {"overall": "pass", "reliability": "final", "converged": True, "waivers": []}
+    assert manifest["verdict"] == verdict
     report = pd.read_csv(next(first_run.folder.rglob("diagnostics_report.csv"))).set_index("check_id")
     assert report["status"].to_dict() == {**{name: check.metadata["status"].value for name, check in checks.items()}}
 
