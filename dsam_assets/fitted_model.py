@@ -325,7 +325,7 @@ class FittedModel:
             DataError: future rows that do not follow the data, or lack values.
             GateError: the verdict blocks decisions.
         """
-        from dsam_assets.forecast.forecast import PlanInput, forecast_market
+        from dsam_assets.forecast.forecast import forecast_market, plan_input
         from dsam_assets.forecast.future_data import FutureData
         from dsam_assets.forecast.joined import ModelSource
 
@@ -338,7 +338,7 @@ class FittedModel:
             return forecast_market(self.draws, source, priors_slice(config), ahead, report, horizon=horizon)
         best = self.optimise_budget(scenario, **diagnostics)  # its verdict is the same report's
         allocation = self.model._with(allocation={**scenario, "enabled": True}).config.allocation
-        plan = PlanInput(best.tables["budget_allocation"], allocation.channels)
+        plan = plan_input(best, AllocationSlice(kpi_type=config.model.kpi_type, allocation=allocation))
         return forecast_market(self.draws, source, priors_slice(config), ahead, best, horizon=horizon, plan=plan)
 
     def to_arviz(self) -> Any:

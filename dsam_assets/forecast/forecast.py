@@ -136,8 +136,14 @@ class PlanInput:
 
 def plan_input(plan: StampedTables, section: AllocationSlice) -> PlanInput | None:
     """The published plan; `None` when the config asks for none."""
-    table = plan.tables.get("budget_allocation")
-    return None if table is None else PlanInput(table, section.allocation.channels)
+    table, channels = plan.tables.get("budget_allocation"), section.allocation.channels
+    if table is None:
+        return None
+    if (table["unit"] != "").any():
+        # A plan of single groups: its rows are channels of a unit, named `TV (north)`.
+        names = {channel.term: channel.name for channel in channels}
+        table = table.assign(channel=table["term"].map(names), group=table["unit"])
+    return PlanInput(table, channels)
 
 
 def forecast_market(

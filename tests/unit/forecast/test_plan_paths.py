@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from forecast_cases import draws_of, panel, priors_of, report, source_of, split, weekly
 
 from dsam_assets.config.schema_allocation import ChannelSection
-from dsam_assets.forecast.forecast import Forecast, PlanInput, forecast_market
+from dsam_assets.forecast.forecast import Forecast, PlanInput, forecast_market, plan_input
 from dsam_assets.forecast.future_data import FutureData
 from dsam_assets.forecast.future_rows import future_rows
 from dsam_assets.forecast.plan_paths import PlanPaths, plan_paths
@@ -38,6 +39,19 @@ def paths(whole: pd.DataFrame, formula: str = FORMULA, table: pd.DataFrame | Non
     source = source_of(past, formula)
     rows = future_rows(source, FutureData(future))
     return plan_paths(source, rows, plan() if table is None else table, [channel(**keys)])
+
+
+@pytest.mark.parametrize("unit", ["", "uk"])
+def test_a_plan_of_single_groups_is_read_by_channel_and_group(unit: str) -> None:
+    table = plan(unit=unit, term="m_tv")
+    table["channel"] = "TV (uk)" if unit else "TV"
+    published = SimpleNamespace(tables={"budget_allocation": table})
+    found = plan_input(published, SimpleNamespace(allocation=SimpleNamespace(channels=(channel(),))))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.table["channel"].item() == "TV"
+    assert ("group" in found.table) == bool(unit)
+    if unit:
+        assert found.table["group"].item() == "uk"
 
 
 def test_a_column_that_is_the_response_of_its_spend_is_replaced() -> None:
