@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from dsam_assets.allocation.grid import grid_values
+from dsam_assets.allocation.nearby import best_near
 from dsam_assets.allocation.objective import MARGIN, Objective
 from dsam_assets.allocation.problem import Problem
 from dsam_assets.allocation.search import normal_score
@@ -30,6 +32,8 @@ _FINE, _COARSE = 1000, 16
 _HALVINGS = 12
 _CANDIDATES = 10
 _PRECISE, _WITH_KINKS = 1e-13, 1e-5
+# What a search near a known plan may miss of a quantile, as a share of the money.
+_SHORT_OF_KINKS = 1e-4
 # A margin this small beside its two sides is none: what a plan that lies on the target has.
 _ROUNDING = 1e-12
 
@@ -45,18 +49,29 @@ def with_largest_total(problem: Problem) -> Problem:
     Raises:
         AllocationError: no plan meets it; says which efficiencies can be reached.
     """
-    margins = Margins(problem)
-    if margins.meets(problem.most):
+    thorough = Margins(problem, thorough=True)
+    if thorough.meets(problem.most):
         return replace(problem, total=problem.most)
+    margins = thorough if thorough.exact else Margins(problem)
     totals = _totals(problem)
     quick = _screen(margins, totals)
     inside = _some_total(margins, totals, quick)
     if inside is None:
         raise _unreachable(margins, totals, quick)
+    inside, outside = _bracket(margins, inside, totals)
+    total = _crossing(margins, inside, outside)
+    if margins is not thorough and thorough.exceeds(total):
+        # Every start finds a better plan than the ones nearby, so there is room for more.
+        total = _crossing(thorough, *_bracket(thorough, total, totals))
+    return replace(problem, total=total)
+
+
+def _bracket(margins: Margins, inside: float, totals: FloatArray) -> tuple[float, float]:
+    """The last of the totals from `inside` on that meets the target, and the next, which does not."""
     beyond = [float(total) for total in totals if total > inside]
     while margins.meets(beyond[0]):
         inside, *beyond = beyond
-    return replace(problem, total=_crossing(margins, inside, beyond[0]))
+    return inside, beyond[0]
 
 
 def require_reachable(problem: Problem, largest: Mapping[str, float]) -> None:
@@ -89,11 +104,13 @@ class Margins:
 
     Attributes:
         problem: the question, with its target.
-        known: margin and money of the best plan by total.
+        thorough: search from every start; otherwise from the best plans of the nearest totals.
+        known: margin and plan by total.
     """
 
     problem: Problem
-    known: dict[float, tuple[float, float]] = field(default_factory=dict)
+    thorough: bool = False
+    known: dict[float, tuple[float, FloatArray]] = field(default_factory=dict)
 
     def at(self, total: float) -> float:
         """The largest margin of a plan of this total, rounding errors taken as zero."""
@@ -103,23 +120,40 @@ class Margins:
         """Whether some plan of this total meets the target."""
         return self.at(total) >= 0.0
 
+    def exceeds(self, total: float) -> bool:
+        """Whether some plan of this total does clearly better than the target."""
+        share = _PRECISE if self._objective.risk.smooth else _SHORT_OF_KINKS
+        return self.at(total) > 10.0 * share * self._objective.target.spend * self._money(total)
+
     def efficiency(self, total: float) -> float:
         """Value of the response per money of that plan; its inverse is a cost per KPI unit."""
-        margin, money = self._solved(total)
-        return margin / money + self.wanted if money > 0.0 else float("nan")
+        money = self._money(total)
+        return self.at(total) / money + self._objective.target.spend if money > 0.0 else float("nan")
 
     @property
-    def wanted(self) -> float:
-        return Objective(at_total(self.problem, self.problem.most)).target.spend
+    def exact(self) -> bool:
+        """Whether a single start finds the best plan."""
+        return self._objective.separable
 
-    def _solved(self, total: float) -> tuple[float, float]:
+    @cached_property
+    def _objective(self) -> Objective:
+        return Objective(at_total(self.problem, self.problem.most))
+
+    def _money(self, total: float) -> float:
+        return float(self._solved(total)[1] @ self.problem.money_rates)
+
+    def _solved(self, total: float) -> tuple[float, FloatArray]:
         if total not in self.known:
             question = replace(at_total(self.problem, total), n_candidates=_CANDIDATES)
-            found = solve(question)
-            size = Objective(question).magnitude(found.spend)
-            margin = 0.0 if abs(found.score) <= _ROUNDING * size else found.score
-            self.known[total] = margin, float(found.spend @ self.problem.money_rates)
+            objective = Objective(question)
+            spend = solve(question).spend if self.thorough else best_near(question, self._nearest(total))
+            score = objective.score(spend)
+            self.known[total] = 0.0 if abs(score) <= _ROUNDING * objective.magnitude(spend) else score, spend
         return self.known[total]
+
+    def _nearest(self, total: float) -> list[FloatArray]:
+        near = sorted(self.known, key=lambda known: abs(known - total))[:2]
+        return [self.known[known][1] for known in near] or [self.problem.reference]
 
 
 def _totals(problem: Problem) -> FloatArray:
@@ -138,7 +172,8 @@ def _screen(margins: Margins, totals: FloatArray) -> FloatArray:
     if objective.separable:
         return np.interp(totals, *grid_values(objective.separable_form(), _FINE))
     quick = margins if objective.risk.smooth else Margins(normal_score(problem))
-    return np.array([quick.at(float(total)) for total in totals])
+    # From the largest total down: a large plan leads to a smaller one, not the other way round.
+    return np.array([quick.at(float(total)) for total in totals[::-1]])[::-1]
 
 
 def _some_total(margins: Margins, totals: FloatArray, quick: FloatArray) -> float | None:
