@@ -33,8 +33,9 @@ def question_lines(tables: Any) -> list[str]:
         lines.append(RISKS[row["risk"]].format(parameter=share, rest=1.0 - share))
     if row.get("scenario") == "target_efficiency":
         name, sign = METRICS[row["metric"]]
+        start = "By that score, the plan" if row.get("risk") in RISKS else "The plan"
         lines.append(
-            f"The plan spends as much as {name} of {sign} {row['target_value']:g}, the bounds and the budget allow; "
+            f"{start} spends as much as {name} of {sign} {row['target_value']:g}, the bounds and the budget allow; "
             f"on average it reaches {row['metric_optimised']:.4g}."
         )
     return [wrapped(line, "  ") for line in lines]

@@ -148,6 +148,17 @@ def test_the_plan_of_a_panel_says_whose_effects_it_has() -> None:
             "as much as ROI of at least 2, the bounds and the budget allow; on average it reaches 2.",
         ),
         (
+            {
+                "scenario": "target_efficiency",
+                "metric": "roi",
+                "target_value": 2.0,
+                "metric_optimised": 2.4,
+                "risk": "quantile",
+                "risk_parameter": 0.1,
+            },
+            "By that score, the plan spends as much as ROI of at least 2, the bounds",
+        ),
+        (
             {"scenario": "target_efficiency", "metric": "cpa", "target_value": 30.0, "metric_optimised": 29.5},
             "as much as a cost per KPI unit of at most 30, the bounds and the budget allow; on average it reaches 29.5",
         ),
