@@ -9,8 +9,9 @@ response and s_c its spend per period. Two cases, told apart on the data:
   Then f(plan) − f(reference) is added to the column as the future data give it. That is the plan's effect if the future
   data are about at the reference, and if the carry-over of a constant spend has settled, as the allocation assumes.
 
-A plan for the average unit of a panel says how spend changes, not what each unit spends: every unit's own mean spend on
-a channel then changes by the plan's share of the reference. A plan by unit is taken as it is.
+A plan for several units of a panel together (the average one, or a group of units) says how spend changes, not what
+each unit spends: every unit's own mean spend on a channel then changes by the plan's share of the reference. A plan for
+a single unit is taken as it is, and units without a plan keep the future data's spend.
 
 A plan spends the same in every period, and future data rarely do. With a concave response evenness alone is worth
 something, so where spend ahead is known a third path spends the future data's own mean evenly: the plan minus that path
@@ -25,6 +26,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dsam_assets.config.schema_allocation import ChannelSection
 from dsam_assets.design.formula import Formula
@@ -74,9 +76,11 @@ class _Channel:
     spends: _Spends
 
     def under(self, spend: FloatArray) -> FloatArray:
-        """The column when the channel spends so much."""
+        """The column when the channel spends so much; as given where the spend is NaN."""
         value = self.response.value(spend)
-        return value if self.effect == "replaced" else self.column + value - self.response.value(self.spends.reference)
+        if self.effect == "shifted":
+            value = self.column + value - self.response.value(self.spends.reference)
+        return np.where(np.isfinite(spend), value, self.column)
 
 
 def no_plan(reason: str) -> PlanPaths:
@@ -92,26 +96,25 @@ def plan_paths(
     Args:
         source: the fitted model and its data.
         rows: the future rows.
-        plan: the allocation's table `budget_allocation`; with a column `group` where each panel unit has its own plan.
+        plan: the allocation's table `budget_allocation`: one row per channel and, where it plans for them, per unit.
         channels: the config's `allocation.channels`.
     """
-    by_name = {channel.name: channel for channel in channels}
-    names = list(dict.fromkeys(plan["channel"]))
-    spends = {name: _spends(by_name[name], plan[plan["channel"] == name], source, rows) for name in names}
-    unplanned = [name for name, spend in spends.items() if spend is None]
-    if unplanned:
-        return no_plan(f"the plan says nothing of some panel units that are forecast ({', '.join(unplanned)})")
-    found = [_channel(by_name[name], source, rows, spend) for name, spend in spends.items() if spend is not None]
+    found = [_channel(channel, source, rows, plan[plan["term"] == channel.term]) for channel in channels]
+    planned = np.all([np.isfinite(each.spends.plan) for each in found], axis=0)
+    if not planned.any():
+        return no_plan("the plan is for panel units that are not forecast")
     matrices = {"plan": _matrix(rows.matrix, {each.term: each.under(each.spends.plan) for each in found})}
-    if all(each.effect == "replaced" and np.isfinite(each.spends.even).all() for each in found):
-        matrices["even"] = _matrix(rows.matrix, {each.term: each.under(each.spends.even) for each in found})
-    notes = [*_proportional(plan, rows), *_inconsistent(found), *_left_alone(source, found)]
-    return PlanPaths(matrices, _table(found), tuple(notes))
+    if all(each.effect == "replaced" and np.isfinite(each.spends.even[planned]).all() for each in found):
+        even = {each.term: each.under(np.where(planned, each.spends.even, np.nan)) for each in found}
+        matrices["even"] = _matrix(rows.matrix, even)
+    notes = [*_reach(plan, rows, planned), *_inconsistent(found), *_left_alone(source, found)]
+    return PlanPaths(matrices, _table(found, planned), tuple(notes))
 
 
 @dataclass(frozen=True)
 class _Spends:
-    """One channel's spend per period in every future row, shape (N,) each: as given ahead, evened, and by the plan."""
+    """One channel's spend per period in every future row, shape (N,) each: as given ahead, evened, at reference, and
+    by the plan; the last two are NaN in rows that the plan does not reach."""
 
     ahead: FloatArray
     even: FloatArray
@@ -119,22 +122,29 @@ class _Spends:
     plan: FloatArray
 
 
-def _spends(channel: ChannelSection, plan: pd.DataFrame, source: ModelSource, rows: FutureRows) -> _Spends | None:
-    """Spends of one channel; `None` when a panel unit has no plan."""
+def _spends(channel: ChannelSection, plan: pd.DataFrame, source: ModelSource, rows: FutureRows) -> _Spends:
+    """Spends of one channel. Where one plan is for several panel units, each changes its own mean spend by the same
+    share."""
     ahead = _spend(rows.frame, channel.spend_col)
     even = _unit_means(ahead, rows.unit, len(rows.units))[rows.unit]
-    if "group" in plan.columns:
-        found = plan.set_index("group")[["spend_reference", "spend_optimised"]].reindex(rows.units)
-        if found.isna().any(axis=None):
-            return None
-        reference, planned = found.to_numpy(dtype=np.float64)[rows.unit].T
-        return _Spends(ahead, even, reference, planned)
-    reference, planned = (np.full(even.size, plan[f"spend_{name}"].iloc[0]) for name in ("reference", "optimised"))
-    if not rows.matrix.groups or not (reference > 0).all():
-        return _Spends(ahead, even, reference, planned)
     own = np.where(np.isfinite(even), even, _past_means(channel, source, rows)[rows.unit])
-    own = np.where(np.isfinite(own), own, reference)
-    return _Spends(ahead, even, own, own * planned / reference)
+    reference, planned = np.full(even.size, np.nan), np.full(even.size, np.nan)
+    for row in plan.to_dict("records"):
+        reached, before, after = _members(rows, str(row["unit"])), row["spend_reference"], row["spend_optimised"]
+        shared = np.unique(rows.unit[reached]).size > 1 and before > 0
+        reference[reached] = np.where(shared & np.isfinite(own), own, before)[reached]
+        planned[reached] = reference[reached] * (after / before) if shared else after
+    return _Spends(ahead, even, reference, planned)
+
+
+def _members(rows: FutureRows, unit: str) -> NDArray[np.bool_]:
+    """Rows of a unit of the plan: a panel unit, a level of one grouping key, or with an empty name every row."""
+    if not unit:
+        return np.ones(len(rows.unit), dtype=bool)
+    inside = np.asarray(rows.units, dtype=object)[rows.unit] == unit
+    for group in rows.matrix.groups:
+        inside |= np.asarray(group.levels, dtype=object)[group.codes] == unit
+    return np.asarray(inside, dtype=bool)
 
 
 def _unit_means(values: FloatArray, unit: IntArray, units: int) -> FloatArray:
@@ -145,13 +155,15 @@ def _unit_means(values: FloatArray, unit: IntArray, units: int) -> FloatArray:
 
 def _past_means(channel: ChannelSection, source: ModelSource, rows: FutureRows) -> FloatArray:
     """Mean spend of each future unit in the modelled rows, shape (units,); NaN for new units."""
+    if not source.matrix.groups:
+        return np.full(len(rows.units), np.nan)
     past = panel_units(source.matrix.groups)
     spend = _spend(source.frame.iloc[source.matrix.rows], channel.spend_col)
     means = dict(zip(past.levels, _unit_means(spend, past.codes, len(past.levels)), strict=True))
     return np.array([means.get(unit, np.nan) for unit in rows.units])
 
 
-def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, spends: _Spends) -> _Channel:
+def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, plan: pd.DataFrame) -> _Channel:
     response, position = response_from(channel.response), source.matrix.terms.index(channel.term)
     past = _spend(source.frame.iloc[source.matrix.rows], channel.spend_col)
     return _Channel(
@@ -160,7 +172,7 @@ def _channel(channel: ChannelSection, source: ModelSource, rows: FutureRows, spe
         response=response,
         effect="replaced" if _is_response(source.matrix.values[:, position], response, past) else "shifted",
         column=rows.matrix.values[:, position],
-        spends=spends,
+        spends=_spends(channel, plan, source, rows),
     )
 
 
@@ -188,18 +200,19 @@ def _matrix(matrix: ModelMatrix, columns: Mapping[str, FloatArray]) -> ModelMatr
     return replace(matrix, values=values, groups=tuple(groups))
 
 
-def _table(channels: Sequence[_Channel]) -> pd.DataFrame:
+def _table(channels: Sequence[_Channel], planned: NDArray[np.bool_]) -> pd.DataFrame:
+    """Means over the rows that the plan reaches."""
     return pd.DataFrame(
         [
             {
                 "channel": each.name,
                 "term": each.term,
                 "effect": each.effect,
-                "spend_ahead": each.spends.ahead.mean(),
-                "spend_reference": each.spends.reference.mean(),
-                "spend_plan": each.spends.plan.mean(),
-                "column_ahead": each.column.mean(),
-                "column_plan": each.under(each.spends.plan).mean(),
+                "spend_ahead": each.spends.ahead[planned].mean(),
+                "spend_reference": each.spends.reference[planned].mean(),
+                "spend_plan": each.spends.plan[planned].mean(),
+                "column_ahead": each.column[planned].mean(),
+                "column_plan": each.under(each.spends.plan)[planned].mean(),
                 "assumption": ASSUMPTIONS[each.effect],
             }
             for each in channels
@@ -207,13 +220,17 @@ def _table(channels: Sequence[_Channel]) -> pd.DataFrame:
     )
 
 
-def _proportional(plan: pd.DataFrame, rows: FutureRows) -> list[str]:
-    if not rows.matrix.groups or "group" in plan.columns:
-        return []
-    return [
-        "The plan is that of the average panel unit: in its path every unit changes its own mean spend on a channel by "
-        "the same share as the plan changes the reference."
-    ]
+def _reach(plan: pd.DataFrame, rows: FutureRows, planned: NDArray[np.bool_]) -> list[str]:
+    notes = []
+    if any(np.unique(rows.unit[_members(rows, str(unit))]).size > 1 for unit in plan["unit"].unique()):
+        notes.append(
+            "The plan is for several panel units together: in its path each changes its own mean spend on a channel by "
+            "the same share as the plan changes the reference."
+        )
+    left = [unit for code, unit in enumerate(rows.units) if not planned[rows.unit == code].all()]
+    if left:
+        notes.append(f"The plan is not for all panel units; these keep the future data's spend: {', '.join(left)}.")
+    return notes
 
 
 def _inconsistent(channels: Sequence[_Channel]) -> list[str]:

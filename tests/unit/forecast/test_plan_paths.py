@@ -31,7 +31,8 @@ def channel(**keys: Any) -> ChannelSection:
 
 
 def plan(planned: float = 150.0, reference: float = 100.0, **more: Any) -> pd.DataFrame:
-    return pd.DataFrame({"channel": "TV", "spend_reference": [reference], "spend_optimised": [planned], **more})
+    named = {"channel": "TV", "term": "m_tv", "unit": ""}
+    return pd.DataFrame({**named, "spend_reference": [reference], "spend_optimised": [planned], **more})
 
 
 def paths(whole: pd.DataFrame, formula: str = FORMULA, table: pd.DataFrame | None = None, **keys: Any) -> PlanPaths:
@@ -98,7 +99,13 @@ def test_varying_columns_change_in_the_group_term_too_in_proportion_to_each_unit
     np.testing.assert_allclose(found.matrices["plan"].values[:, 1], wanted)
     np.testing.assert_allclose(found.matrices["plan"].groups[0].values[:, 1], wanted)
     np.testing.assert_allclose(rows.matrix.groups[0].values[:, 1], future["m_tv"])  # the base is left alone
-    assert any("average panel unit" in note for note in found.notes)
+    assert any("several panel units together" in note for note in found.notes)
+
+
+def by_unit(**spends: float) -> pd.DataFrame:
+    """A plan with a row for each unit, as `allocation.level: group` gives it."""
+    parts = [plan(spend, 1.0).assign(channel=f"TV ({unit})", unit=unit) for unit, spend in spends.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def test_a_plan_by_unit_is_taken_as_it_is() -> None:
@@ -106,14 +113,42 @@ def test_a_plan_by_unit_is_taken_as_it_is() -> None:
     past, future = split(whole, 4)
     source = source_of(past, "kpi ~ m_tv + (1 | market)")
     rows = future_rows(source, FutureData(future))
-    spends = pd.DataFrame(
-        {"channel": "TV", "group": ["m0", "m1", "m2"], "spend_reference": 1.0, "spend_optimised": [50.0, 100.0, 150.0]}
-    )
-    found = plan_paths(source, rows, spends, [channel()])
+    found = plan_paths(source, rows, by_unit(m0=50.0, m1=100.0, m2=150.0), [channel()])
     np.testing.assert_allclose(found.matrices["plan"].values[:, 1], np.repeat(np.log1p([1.0, 2.0, 3.0]), 4))
-    partial = plan_paths(source, rows, spends.iloc[:2], [channel()])
-    assert partial.matrices == {}
-    assert "says nothing of some panel units" in partial.skipped
+    assert found.notes == ()
+    assert found.channels["spend_plan"].item() == pytest.approx(100.0)
+
+
+def test_units_without_a_plan_keep_their_spend_in_every_path() -> None:
+    whole = with_media(panel())
+    past, future = split(whole, 4)
+    source = source_of(past, "kpi ~ m_tv + (1 | market)")
+    rows = future_rows(source, FutureData(future))
+    found = plan_paths(source, rows, by_unit(m1=100.0), [channel()])
+    for path, wanted in (("plan", 100.0), ("even", future["spend_tv"].iloc[4:8].mean())):
+        changed = future["m_tv"].to_numpy().copy()
+        changed[4:8] = np.log1p(wanted / 50)
+        np.testing.assert_allclose(found.matrices[path].values[:, 1], changed)
+    assert found.notes == ("The plan is not for all panel units; these keep the future data's spend: m0, m2.",)
+    row = found.channels.iloc[0]
+    assert (row["spend_plan"], row["spend_ahead"]) == (100.0, pytest.approx(future["spend_tv"].iloc[4:8].mean()))
+    gone = plan_paths(source, rows, by_unit(m9=100.0), [channel()])
+    assert (gone.matrices, gone.skipped) == ({}, "the plan is for panel units that are not forecast")
+
+
+def test_a_plan_for_a_group_of_units_is_shared_in_proportion() -> None:
+    whole = with_media(panel(markets=4))
+    whole["region"] = np.where(whole["market"].isin(["m0", "m1"]), "north", "south")
+    past, future = split(whole, 4)
+    source = source_of(past, "kpi ~ m_tv + (1 | region/market)")
+    rows = future_rows(source, FutureData(future))
+    found = plan_paths(source, rows, plan().assign(unit="north"), [channel()])
+    own = future.groupby("market")["spend_tv"].transform("mean").to_numpy()
+    north = future["region"].to_numpy() == "north"
+    np.testing.assert_allclose(
+        found.matrices["plan"].values[:, 1], np.where(north, np.log1p(1.5 * own / 50), future["m_tv"])
+    )
+    assert len(found.notes) == 2
 
 
 def test_other_terms_of_the_same_column_are_named() -> None:
