@@ -310,10 +310,11 @@ class DocumentTablesCodec:
 
 @dataclass(frozen=True)
 class FiguresCodec:
-    """Figures as plotly's JSON, their PNGs, and a small PNG for the UI. The JSON is read back, by figure name."""
+    """Figures as plotly's JSON with a list of them, their PNGs, and a small PNG for the UI. Figures are read back."""
 
     def encode(self, asset: str, value: Any) -> Files:
-        files = {f"{name}{FIGURE_JSON}": figure.to_json().encode() for name, figure in value.figures.items()}
+        files = {f"{asset}.json": json_bytes(sorted(value.figures))}
+        files |= {f"{name}{FIGURE_JSON}": figure.to_json().encode() for name, figure in value.figures.items()}
         files |= {f"{name}.png": content for name, content in value.images.items()}
         return files if value.preview is None else files | {f"{asset}{PREVIEW}": value.preview}
 

@@ -40,7 +40,8 @@ def test_a_forecast_and_its_plan_are_written_and_only_they_follow_the_future_fil
     assert first.events["posterior"] == "reused"
     names = ("forecast", "forecast_summary", "forecast_extrapolation", "forecast_plan")
     folder = first.folder / "70_forecast"
-    assert {path.name for path in folder.iterdir()} == {"forecast.json", *(f"{name}.csv" for name in names)}
+    pages = {"forecast.html", "forecast_paths.html"}
+    assert {path.name for path in folder.iterdir()} == {"forecast.json", *pages, *(f"{name}.csv" for name in names)}
     for name in names:
         validate(TABLES[name], pd.read_parquet(project.store_root / "uk" / "70_forecast" / f"{name}.parquet"))
     document = json.loads((folder / "forecast.json").read_text())
@@ -53,7 +54,7 @@ def test_a_forecast_and_its_plan_are_written_and_only_they_follow_the_future_fil
 
     future_frame().assign(m_tv=0.0, spend_tv=0.0).to_csv(ahead, index=False, lineterminator="\n")
     second = project.run()
-    assert second.assets("computed") == {"future_frame", "forecast", "run_bundle"}
+    assert second.assets("computed") == {"future_frame", "forecast", "forecast_plots", "report", "run_bundle"}
     assert project.record("forecast").metadata["shown"]["total"] < shown["total"]
 
 
@@ -64,7 +65,10 @@ def test_without_a_forecast_the_run_folder_has_none(first_run, project) -> None:
 
 def test_a_blocked_fit_gives_no_forecast(project, ahead: Path) -> None:
     project.edit("gating: warn", "gating: strict")
-    made = ("posterior", "pre_run_checks", "postfit_checks", "loo", "diagnostics_report", "future_frame", "forecast")
+    made = (
+        "posterior", "pre_run_checks", "fit_checks", "postfit_checks", "loo", "diagnostics_report", "future_frame",
+        "forecast",
+    )  # fmt: skip
     project.run(selection=["resolved_config", *(f"config/{name}" for name in SLICES)])
     run = project.run(selection=made, stuck=True, tags={FORCE_TAG: "true"})
     assert run.failure("forecast").user_failure_data.metadata["exit_status"].value == 3

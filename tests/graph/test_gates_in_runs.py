@@ -28,7 +28,7 @@ def halted(project):
 
 def test_a_strict_gate_halts_the_plan_and_keeps_the_evidence(project, halted) -> None:
     assert not halted.result.success
-    failure = halted.failure("allocation").user_failure_data
+    failure = halted.failure("decomposition").user_failure_data  # the first decision; the others wait for it
     assert "A quality gate halts this run" in failure.description
     assert "sampler_rhat_max" in failure.description
     assert failure.metadata["exit_status"].value == 3

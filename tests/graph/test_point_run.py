@@ -105,7 +105,9 @@ def test_an_optimiser_that_did_not_converge_is_stamped_and_a_strict_gate_halts(p
     assert document["reasons"][0].startswith("optimiser_converged (fail)")
     project.edit("gating: warn", "gating: strict")
     strict = project.run(converges=False)
-    assert "the optimiser has not been shown to converge" in strict.failure("allocation").user_failure_data.description
+    assert (
+        "the optimiser has not been shown to converge" in strict.failure("decomposition").user_failure_data.description
+    )
 
 
 def test_sensitivity_is_computed_and_written_when_it_is_on(project: Any) -> None:

@@ -76,7 +76,7 @@ def test_a_waiver_lets_a_strict_gate_through_until_its_last_day(project, monkeyp
         assert not alone.folder.exists()
 
     late = project.run(stuck=True, today=NEXT_DAY, tags={REFRESH_TAG: "true"})  # a refresh looks at the day as well
-    assert "A waiver by A. Lead expired on 2026-03-31." in halted(late, "allocation")
+    assert "A waiver by A. Lead expired on 2026-03-31." in halted(late, "decomposition")
     assert late.assets("reused") >= EVIDENCE
     assert late.events["diagnostics_report"] == "computed"
     assert "run_bundle" not in late.succeeded_steps()
@@ -134,7 +134,7 @@ def test_off_stamps_and_the_publish_gate_halts_until_every_failure_is_waived(pro
 
     project.edit("  gating: off\n", "  gating: off\n  enforce_publish_gate: true\n" + waivers(checks=FAILING[:1]))
     enforced = project.run(stuck=True, today=LAST_DAY)
-    message = halted(enforced, "allocation")
+    message = halted(enforced, "decomposition")
     assert "diagnostics.enforce_publish_gate: true" in message
     assert "sampler_ess_bulk_min (fail)" in message
     assert enforced.assets("reused") >= EVIDENCE

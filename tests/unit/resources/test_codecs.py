@@ -178,7 +178,7 @@ def test_several_tables_come_back() -> None:
 
 def test_figures_come_back_as_json() -> None:
     files = CODECS["figures"].encode("thing", VALUES["figures"])
-    assert set(files) == {"fit_scatter.plot.json", "fit_scatter.png", "thing.preview.png"}
+    assert set(files) == {"thing.json", "fit_scatter.plot.json", "fit_scatter.png", "thing.preview.png"}
     back = round_trip("figures", VALUES["figures"])
     assert {name: json.loads(text)["layout"]["title"]["text"] for name, text in back.items()} == {"fit_scatter": "ü"}
 
