@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsam_assets.errors import ConfigError, StoreError
+from dsam_assets.errors import ConfigError
+from dsam_assets.run_files import RunFiles, bad_manifest
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dsam_assets.selection.compare import RunEvidence
     from dsam_assets.selection.recommendation import Comparison
 
@@ -29,7 +25,6 @@ NEEDED = {
         "rmse_kpi",
     ),
 }  # fmt: skip
-REBUILD = "Make the run folder again with dsam run."
 
 
 def compare_runs(
@@ -82,13 +77,14 @@ def read_run(folder: Path, label: str, today: dt.date) -> RunEvidence:
     """
     from dsam_assets.selection.compare import RunEvidence
 
-    files = _RunFiles(folder)
+    files = RunFiles.of(folder)
     spec, loo, tscv = (files.row(name, columns) for name, columns in NEEDED.items())
-    evidence = RunEvidence(label, str(folder), files.facts(spec, loo, today), loo, None, tscv)
+    facts = _facts(files, spec, loo, today)
+    evidence = RunEvidence(label, str(folder), facts, loo, None, tscv)
     return evidence if evidence.loo.get("status") != "ok" else _with_rows(evidence, files)
 
 
-def _with_rows(evidence: RunEvidence, files: _RunFiles) -> RunEvidence:
+def _with_rows(evidence: RunEvidence, files: RunFiles) -> RunEvidence:
     from dsam_assets.selection.compare import scored_rows
 
     points, observed = files.table("loo_pointwise.csv"), files.table("observed.csv")
@@ -105,106 +101,32 @@ def _with_rows(evidence: RunEvidence, files: _RunFiles) -> RunEvidence:
     return replace(evidence, rows=scored_rows(points, observed, log=log))
 
 
-class _RunFiles:
-    """The files that a run folder's manifest lists."""
+def _facts(files: RunFiles, spec: dict[str, Any], loo: dict[str, Any], today: dt.date) -> dict[str, Any]:
+    """What the run is about; a run under a waiver that has expired fails.
 
-    def __init__(self, folder: Path) -> None:
-        from dsam_assets.report.artefacts import MANIFEST
-
-        self.folder = folder
-        self.manifest = _manifest(folder, folder / MANIFEST)
-
-    def facts(self, spec: dict[str, Any], loo: dict[str, Any], today: dt.date) -> dict[str, Any]:
-        """What the run is about; a run under a waiver that has expired fails.
-
-        The specification's row may have been switched off; LOO knows the scale as well.
-        """
-        found = self.manifest.get("verdict")
-        verdict = found if isinstance(found, dict) else {}
-        converged = verdict.get("converged")
-        facts = {name: self.manifest.get(name) for name in ("market", "model_name", "status", "data_sha256")}
-        facts |= {name: verdict.get(name) for name in ("overall", "reliability")}
-        facts |= self._waived(verdict.get("waivers", []), today)
-        facts |= {"converged": converged if isinstance(converged, bool) else None}
-        facts |= {name: spec.get(name) for name in ("model_type", "formula", "response", "response_scale")}
-        return facts | {"response_scale": loo.get("response_scale") or facts["response_scale"]}
-
-    def _waived(self, waivers: Any, today: dt.date) -> dict[str, str]:
-        """The failures that were waived, and what is left of the overall status when a waiver has expired since."""
-        try:
-            applied = [waiver for waiver in waivers if waiver["state"] == "applied"]
-            lapsed = [dt.date.fromisoformat(waiver["expires"]) < today for waiver in applied]
-            texts = [
-                f"{each['check']} waived by {each['who']} until {each['expires']}{' (expired)' if over else ''}"
-                for each, over in zip(applied, lapsed, strict=True)
-            ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise _bad_manifest(self.folder, f"its waivers: {type(error).__name__}, {error}") from error
-        return {"waived": "; ".join(texts), **({"overall": "fail"} if any(lapsed) else {})}
-
-    def row(self, name: str, columns: Sequence[str]) -> dict[str, Any]:
-        """The first row of a table; empty when the run does not have it. Missing values are None."""
-        import pandas as pd
-
-        table = self.table(name)
-        if table is None:
-            return {}
-        self.require(name, table, columns)
-        if table.empty:
-            raise self._damaged(name, "it has no rows")
-        return {str(key): None if pd.isna(value) else value for key, value in table.iloc[0].items()}
-
-    def table(self, name: str) -> pd.DataFrame | None:
-        """A table of the run; `None` when the manifest does not list it."""
-        import pandas as pd
-
-        listed = next((path for path in self.manifest["files"] if PurePosixPath(path).name == name), None)
-        if listed is None:
-            return None
-        content = self._content(str(listed))
-        try:
-            return pd.read_csv(io.BytesIO(content))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise self._damaged(name, str(error)) from error
-
-    def require(self, name: str, table: pd.DataFrame, columns: Sequence[str]) -> None:
-        """Raise `StoreError` unless the table has the columns."""
-        missing = [column for column in columns if column not in table]
-        if missing:
-            raise self._damaged(name, f"columns are missing: {', '.join(missing)}")
-
-    def _content(self, listed: str) -> bytes:
-        root, place = self.folder.resolve(), (self.folder / listed).resolve()
-        if not place.is_relative_to(root) or not place.is_file():
-            raise self._damaged(listed, "the manifest lists it, and it is not there")
-        content = place.read_bytes()
-        if hashlib.sha256(content).hexdigest() != self.manifest["files"][listed].get("sha256"):
-            raise self._damaged(listed, "its content is not what the manifest says: it was changed after the run")
-        return content
-
-    def _damaged(self, name: str, why: str) -> StoreError:
-        return StoreError("A file of the run folder is damaged.", where=f"{self.folder}, {name}", got=why, fix=REBUILD)
+    The specification's row may have been switched off; LOO knows the scale as well.
+    """
+    manifest = files.manifest
+    found = manifest.get("verdict")
+    verdict = found if isinstance(found, dict) else {}
+    converged = verdict.get("converged")
+    facts = {name: manifest.get(name) for name in ("market", "model_name", "status", "data_sha256")}
+    facts |= {name: verdict.get(name) for name in ("overall", "reliability")}
+    facts |= _waived(files, verdict.get("waivers", []), today)
+    facts |= {"converged": converged if isinstance(converged, bool) else None}
+    facts |= {name: spec.get(name) for name in ("model_type", "formula", "response", "response_scale")}
+    return facts | {"response_scale": loo.get("response_scale") or facts["response_scale"]}
 
 
-def _manifest(folder: Path, place: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise StoreError("The run folder does not exist.", where=str(folder), fix="Check the path.")
-    if not place.is_file():
-        raise StoreError(
-            "The folder is not a finished run.",
-            where=str(folder),
-            wanted=f"a run folder with {place.name}, which is written last",
-            fix="Name a folder that dsam run made.",
-        )
+def _waived(files: RunFiles, waivers: Any, today: dt.date) -> dict[str, str]:
+    """The failures that were waived, and what is left of the overall status when a waiver has expired since."""
     try:
-        found = json.loads(place.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise _bad_manifest(place, str(error)) from error
-    files = found.get("files") if isinstance(found, dict) else None
-    if not isinstance(files, dict) or not all(isinstance(entry, dict) for entry in files.values()):
-        raise _bad_manifest(place, "it lists no files")
-    return dict(found)
-
-
-def _bad_manifest(place: Path, why: str) -> StoreError:
-    return StoreError("The run's manifest cannot be read.", where=str(place), got=why, fix=REBUILD)
+        applied = [waiver for waiver in waivers if waiver["state"] == "applied"]
+        lapsed = [dt.date.fromisoformat(waiver["expires"]) < today for waiver in applied]
+        texts = [
+            f"{each['check']} waived by {each['who']} until {each['expires']}{' (expired)' if over else ''}"
+            for each, over in zip(applied, lapsed, strict=True)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise bad_manifest(files.folder, f"its waivers: {type(error).__name__}, {error}") from error
+    return {"waived": "; ".join(texts), **({"overall": "fail"} if any(lapsed) else {})}

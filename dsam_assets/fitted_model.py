@@ -16,6 +16,7 @@ from dsam_assets.decomposition.contributions import Scale, decomposition, kpi_de
 from dsam_assets.decomposition.decompose import decompose
 from dsam_assets.decomposition.evidence import channel_evidence
 from dsam_assets.decomposition.term_groups import TermGroup, baseline_terms, term_groups
+from dsam_assets.design.additions import generated_terms
 from dsam_assets.design.labels import row_labels
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import design_prior_table
@@ -167,7 +168,8 @@ class FittedModel:
     def term_groups(self) -> dict[str, TermGroup]:
         """What kind of driver each term is: baseline, trend, seasonality, holidays, controls or media."""
         section = decomposition_slice(self.model.config)
-        return term_groups(self.matrix, section.channels, section.identifiability)
+        generated = generated_terms(self.model.holidays)
+        return term_groups(self.matrix, section.channels, section.identifiability, generated)
 
     def decomposition(
         self, channels: Sequence[Mapping[str, Any]] | None = None, **diagnostics: Any
@@ -193,7 +195,7 @@ class FittedModel:
         enforce(report)
         return decompose(
             self.draws, self.matrix, self._labels, model.data, decomposition_slice(model.config),
-            design_prior_table(self.model.design), report,
+            design_prior_table(self.model.design), report, generated_terms(self.model.holidays),
         )  # fmt: skip
 
     def chain_diagnostics(self) -> pd.DataFrame:
@@ -243,8 +245,9 @@ class FittedModel:
     def _postfit(self, section: Any) -> PostfitChecks:
         priors = design_prior_table(self.model.design)
         return postfit_checks(
-            self.draws, self.matrix, self._labels, priors, section.identifiability, section.policy_mode
-        )
+            self.draws, self.matrix, self._labels, priors, section.identifiability, section.policy_mode,
+            generated_terms(self.model.holidays),
+        )  # fmt: skip
 
     def diagnostics(self, **settings: Any) -> DiagnosticsReport:
         """The verdict: every check of the fit, judged.
@@ -297,7 +300,9 @@ class FittedModel:
     def _evidence(self, config: Config) -> pd.DataFrame:
         """What the data say about each channel of the config's allocation."""
         section = decomposition_slice(config)
-        baseline = baseline_terms(term_groups(self.matrix, section.channels, section.identifiability), self.matrix)
+        generated = generated_terms(self.model.holidays)
+        groups = term_groups(self.matrix, section.channels, section.identifiability, generated)
+        baseline = baseline_terms(groups, self.matrix)
         priors = design_prior_table(self.model.design)
         return channel_evidence(config.allocation.channels, self.draws, self.matrix, priors, baseline)
 

@@ -22,6 +22,7 @@ from dsam_assets.config.problems import as_error
 from dsam_assets.config.rules import violations
 from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import formula_slice, priors_slice
+from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.pooling_map import PoolingMap, pooling_map
 from dsam_assets.design.additions import model_inputs
 from dsam_assets.design.build import BuiltMatrix, matrix_from_slices
@@ -117,11 +118,13 @@ class Model:
         raw: the config's sections as far as they were set.
         data: the data, one row per observation.
         labels: pooling map of a pooled model.
+        holidays: generated holiday features, of a model that was read from a run folder.
     """
 
     raw: Mapping[str, Any]
     data: pd.DataFrame
     labels: PoolingMap | None = None
+    holidays: HolidayFeatures | None = None
 
     def __post_init__(self) -> None:
         _ = self.config  # what is wrong is said where it is written, not at the fit
@@ -193,7 +196,7 @@ class Model:
         if date is not None and date not in columns:
             raise DataError(f"The date column is not in the data: {date}.", got="columns " + ", ".join(columns))
         section = formula_slice(self.config)
-        inputs = model_inputs(section, self.data, date_var=date)
+        inputs = model_inputs(section, self.data, self.holidays, date_var=date)
         return matrix_from_slices(inputs, section, self.config.data, self.labels)
 
     @cached_property

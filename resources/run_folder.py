@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,17 +16,22 @@ from dsam_assets.errors import ConfigError
 from dsam_assets.report.artefacts import ARTEFACTS, DECISIONS, MANIFEST
 from dsam_assets.report.bundle import (
     MODEL_FILE,
+    MODEL_INPUTS,
+    READ_BACK,
     PlannedFile,
     is_figure_page,
     plan_files,
     recognised_names,
     script_path,
+    stage_facts,
 )
 from dsam_assets.report.figures.page import SCRIPT, figure_page, plotly_script
 from resources.codecs import CODECS, json_bytes, netcdf_bytes
 from resources.store import Record, Store
 
-BUNDLED_ASSETS = tuple(dict.fromkeys([*(artefact.asset for artefact in ARTEFACTS), "design_matrix", "model_frame"]))
+BUNDLED_ASSETS = tuple(
+    dict.fromkeys([*(artefact.asset for artefact in ARTEFACTS), "design_matrix", "model_frame", "pooling_map"])
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def write_run_folder(
         contents = {file.path: _content(store, market, records, file) for file in planned} | dict(further or {})
         if any(map(is_figure_page, planned)):
             contents[SCRIPT] = plotly_script()
-        manifest = _manifest(market, report, records, contents, store, status)
+        manifest = _manifest(store, market, report, records, planned, contents, status)
         for name, content in {**contents, MANIFEST: json_bytes(manifest)}.items():
             place = staging / name
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -146,13 +151,19 @@ def _content(store: Store, market: str, records: Mapping[str, Record], file: Pla
 
 
 def _model_file(store: Store, market: str, records: Mapping[str, Record]) -> bytes:
-    """`model.nc`: draws, model matrix and config in one file, so that the fit can be reloaded from it alone."""
+    """`model.nc`: draws, model matrix, config, data and verdict in one file, so that it alone reloads the fit."""
     from dsam_assets.fit.container import model_container
 
     draws = _decode(store, market, records["posterior"], "draws")
     matrix = _decode(store, market, records["design_matrix"], "matrix")
     config = store.read(market, records["resolved_config"], "config.resolved.yaml").decode()
-    return netcdf_bytes(model_container(draws, matrix, config))
+    files = {
+        name: store.read(market, records[asset], name)
+        for asset in MODEL_INPUTS
+        for name in (records[asset].files if asset in records else ())
+        if name.endswith(READ_BACK)
+    }
+    return netcdf_bytes(model_container(draws, matrix, config, files))
 
 
 def _decode(store: Store, market: str, record: Record, codec: str) -> Any:
@@ -174,9 +185,16 @@ def _waivers(store: Store, market: str, records: Mapping[str, Record]) -> list[d
 
 
 def _manifest(
-    market: str, report: Any, records: Mapping[str, Record], contents: Mapping[str, bytes], store: Store, status: str
+    store: Store,
+    market: str,
+    report: Any,
+    records: Mapping[str, Record],
+    planned: Sequence[PlannedFile],
+    contents: Mapping[str, bytes],
+    status: str,
 ) -> dict[str, Any]:
     shown = {name: record.metadata["shown"] for name, record in records.items()}
+    seconds = {name: facts.get("seconds", 0.0) for name, facts in shown.items()}
     verdict = shown.get("diagnostics_report", {})
     return {
         "market": market,
@@ -188,11 +206,14 @@ def _manifest(
             "waivers": _waivers(store, market, records),
         },
         "data_sha256": shown.get("model_frame", {}).get("sha256"),
+        "stages": stage_facts(
+            planned, seconds, report.outputs.layout, withheld=DECISIONS if status == "halted" else ()
+        ),
         "assets": {
             name: {
                 "data_version": record.data_version,
                 "code_version": record.code_version,
-                "seconds": record.metadata["shown"].get("seconds"),
+                "seconds": shown[name].get("seconds"),
             }
             for name, record in records.items()
         },

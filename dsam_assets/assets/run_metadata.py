@@ -43,11 +43,19 @@ def config_slice(name: str) -> dg.AssetsDefinition:
 config_slice_assets = [config_slice(name) for name in SLICES]
 
 
-@market_asset(codec="text", code=["report/session"], resources=["stan"], always_run=True)
+@market_asset(
+    codec="text", code=["report/session"], resources=["stan"], after=["model_frame"], always_run=True
+)  # fmt: skip
 def session_info(context: dg.AssetExecutionContext, config_formula: FormulaSlice, config_fit: FitSection) -> Published:
-    """Versions of packages and of Stan, and the platform."""
+    """Versions of packages and of Stan, the platform, and fingerprints of data, package and Stan programs."""
     from dsam_assets.report.session import session_info as describe
+    from resources.fingerprints import software_fingerprints
 
     home = context.resources.stan.describe_home()
     model = {"market": context.partition_key, "model_type": config_formula.type, "fit_method": config_fit.method}
-    return Published({"session_info.txt": describe(schema_version=1, model=model, stan_home=home)}, home)
+    landed = context.resources.store.open().record(context.partition_key, "model_frame").metadata["shown"]
+    text = describe(
+        schema_version=1, model=model, data={key: landed[key] for key in ("sha256", "rows", "columns")},
+        stan_home=home, fingerprints=software_fingerprints(),
+    )  # fmt: skip
+    return Published({"session_info.txt": text}, home)

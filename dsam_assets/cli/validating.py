@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.resolved import resolved_yaml
 from dsam_assets.preflight import Preflight, load_checked, preflight
 from dsam_assets.report.bundle import join
@@ -49,25 +48,35 @@ def validate_yaml(path: Path | str, *, run_dir: str | None = None) -> Validation
     target = run_folder(loaded.config, run_dir) if wanted else None
     checked = preflight(loaded)
     if target is not None:
-        write_metadata(loaded, target)
+        write_metadata(checked, target)
     return Validation(market, checked, target, time.perf_counter() - started)
 
 
-def write_metadata(loaded: LoadedConfig, target: Path) -> None:
+def write_metadata(checked: Preflight, target: Path) -> None:
     """Write config.original.yaml, config.resolved.yaml and, unless switched off, session_info.txt; nothing else."""
     from upath import UPath
 
     from resources.store import write_atomic
-    from resources.toolchain.home import find_home
 
-    config = loaded.config
+    loaded, config = checked.loaded, checked.loaded.config
     files = {"config.original.yaml": loaded.original_text, "config.resolved.yaml": resolved_yaml(config)}
     if config.outputs.save_session_info_txt:
-        model = {"market": loaded.path.stem, "model_type": config.model.type, "fit_method": config.fit.method}
-        home = find_home()
-        stan = {"version": home.version, "origin": home.origin}
-        files["session_info.txt"] = session_info(schema_version=config.schema_version, model=model, stan_home=stan)
+        files["session_info.txt"] = _session(checked)
     for name, text in files.items():
         place = UPath(target / join("run_metadata", config.outputs.layout, name))
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, text.encode())
+
+
+def _session(checked: Preflight) -> str:
+    from resources.fingerprints import software_fingerprints
+    from resources.toolchain.home import find_home
+
+    loaded, config, dataset, home = checked.loaded, checked.loaded.config, checked.dataset, find_home()
+    return session_info(
+        schema_version=config.schema_version,
+        model={"market": loaded.path.stem, "model_type": config.model.type, "fit_method": config.fit.method},
+        data={"sha256": dataset.sha256, "rows": len(dataset.frame), "columns": dataset.frame.shape[1]},
+        stan_home={"version": home.version, "origin": home.origin},
+        fingerprints=software_fingerprints(),
+    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dsam_assets.design.matrix import ModelMatrix
 
 DEVIATION = "group_deviation_"
+FILES = "files"
 
 
 def to_container(draws: Draws) -> xr.DataTree:
@@ -89,11 +90,15 @@ def _coordinates(draws: Draws) -> dict[str, list[str]]:
     return {name: labels for name, labels in named.items() if labels}
 
 
-def model_container(draws: Draws, matrix: ModelMatrix, config_text: str) -> xr.DataTree:
-    """Everything needed to reload a fitted model: draws, model matrix and resolved config in one container.
+def model_container(
+    draws: Draws, matrix: ModelMatrix, config_text: str, files: Mapping[str, bytes] | None = None
+) -> xr.DataTree:
+    """Everything needed to reload a fitted model: draws, model matrix, resolved config and data in one container.
 
     The group `model` holds `design (row, term)`, `response (row)` and `offset (row)` in data units on the model scale
-    and, per group term i, `group_code_i (row)` and `group_design_i (row, group_term_i)`.
+    and, per group term i, `group_code_i (row)` and `group_design_i (row, group_term_i)`. The group `files` holds
+    further files byte by byte, a variable each (`stored_files` reads them back): the data as parquet lose nothing,
+    whatever their columns hold.
     """
     import xarray as xr
 
@@ -118,7 +123,23 @@ def model_container(draws: Draws, matrix: ModelMatrix, config_text: str) -> xr.D
         },
     )
     groups = {name: node.to_dataset() for name, node in to_container(draws).children.items()}
-    return xr.DataTree.from_dict({**groups, "model": model})
+    return xr.DataTree.from_dict({**groups, "model": model, **_file_group(files or {})})
+
+
+def _file_group(files: Mapping[str, bytes]) -> dict[str, xr.Dataset]:
+    import xarray as xr
+
+    if not files:
+        return {}
+    contents = {name: ((f"bytes of {name}",), np.frombuffer(content, np.uint8)) for name, content in files.items()}
+    return {FILES: xr.Dataset(contents)}
+
+
+def stored_files(tree: xr.DataTree) -> dict[str, bytes]:
+    """The files that `model_container` was given."""
+    if FILES not in tree.children:
+        return {}
+    return {str(name): values.values.tobytes() for name, values in tree[FILES].to_dataset().data_vars.items()}
 
 
 def from_container(tree: xr.DataTree) -> Draws:

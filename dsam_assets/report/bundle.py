@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from dsam_assets.report.artefacts import ARTEFACTS, MANIFEST, POINT_MEMBER, Artefact, Layout, folder
+from dsam_assets.report.artefacts import ARTEFACTS, ASSET_STAGES, MANIFEST, POINT_MEMBER, Artefact, Layout, folder
 from dsam_assets.report.figures.catalogue import FIGURE_JSON
 from dsam_assets.report.figures.page import SCRIPT
 from dsam_assets.report.stages import Stage
 
 MODEL_FILE = "model.nc"
 FORECAST_MEMBER = "forecast.csv"  # only where the config asks for a forecast
+# What `model.nc` holds besides draws, design and config, of each asset the files that are read back.
+MODEL_INPUTS = ("model_frame", "holiday_features", "pooling_map", "posterior", "diagnostics_report")
+READ_BACK = (".parquet", "policy.json")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,30 @@ def plan_files(outputs: Any, stored: Mapping[str, Mapping[str, Any]], *, log_res
             continue
         planned.append(PlannedFile(join(artefact.stage, outputs.layout, artefact.file), artefact))
     return tuple(planned)
+
+
+def stage_facts(
+    planned: Iterable[PlannedFile], seconds: Mapping[str, float], layout: Layout, *, withheld: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """What the manifest says of each stage that the run came to, in order: folder, status, files, seconds.
+
+    Args:
+        planned: the files of the run folder.
+        seconds: how long each asset took when it was computed; a reused one keeps its time.
+        layout: the folders' names.
+        withheld: assets that a gate kept back; their stages are `withheld`, all others `complete`.
+    """
+    files = Counter(file.artefact.stage for file in planned)
+    found: dict[str, dict[str, Any]] = {}
+    for stage in get_args(Stage):
+        assets = [asset for asset, of in ASSET_STAGES.items() if of == stage]
+        kept_back = any(asset in withheld for asset in assets)
+        taken = [seconds[asset] for asset in assets if asset in seconds]
+        if taken or kept_back:
+            status = "withheld" if kept_back else "complete"
+            facts = {"folder": folder(stage, layout), "status": status, "files": files[stage]}
+            found[stage] = {**facts, "seconds": round(sum(taken), 3)}
+    return found
 
 
 def _is_point(stored: Mapping[str, Mapping[str, Any]]) -> bool:

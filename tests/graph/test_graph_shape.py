@@ -37,7 +37,7 @@ EDGES = {
     "config/forecast": {"resolved_config"},
     "config/report": {"resolved_config"},
     "config/plots": {"resolved_config"},
-    "session_info": {"config/formula", "config/fit"},
+    "session_info": {"config/formula", "config/fit", "model_frame"},
     "model_frame": {"data_file", "config/data"},
     "holiday_features": {"calendar_file", "model_frame", "config/formula", "config/data"},
     "pooling_map": {"pooling_map_file", "config/formula"},
@@ -108,7 +108,8 @@ EDGES = {
         "config/forecast",
     },
     "run_bundle": {
-        "config/report", "resolved_config", "session_info", "model_frame", "design_matrix", "design_matrix_manifest",
+        "config/report", "resolved_config", "session_info", "model_frame", "pooling_map", "design_matrix",
+        "design_matrix_manifest",
         "data_dictionary", "holiday_features", "transform_assumptions", "transform_sensitivity",
         "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
         "prior_predictive", "posterior", "fit_metrics",

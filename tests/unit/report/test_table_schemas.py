@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from dsam_assets.errors import DataError
-from dsam_assets.report.session import session_info
+from dsam_assets.report.session import PACKAGES, session_info
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import Column, Table, validate
 
@@ -113,16 +118,32 @@ def test_long_lists_of_violations_are_cut_and_counted() -> None:
     assert "and 3 more" in str(caught.value)
 
 
-def test_session_info_names_model_stan_python_and_packages() -> None:
-    text = session_info(schema_version=1, model={"market": "uk"}, stan_home={"version": "2.39.0"})
-    lines = dict(line.split(": ", 1) for line in text.splitlines())
+def session(**facts: Any) -> dict[str, str]:
+    given = {"model": {}, "data": {}, "stan_home": {}, "fingerprints": {}, **facts}
+    text = session_info(schema_version=1, **given)
+    assert text.endswith("\n")
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+def test_session_info_names_model_data_stan_python_and_packages() -> None:
+    lines = session(
+        model={"market": "uk"}, data={"sha256": "abc", "rows": 9}, stan_home={"version": "2.39.0"},
+        fingerprints={"source_sha256": "def"},
+    )  # fmt: skip
     assert (lines["schema_version"], lines["market"], lines["stan_version"]) == ("1", "uk", "2.39.0")
+    assert (lines["data_sha256"], lines["data_rows"], lines["source_sha256"]) == ("abc", "9", "def")
     assert lines["numpy"] == np.__version__
     assert lines["pandas"] == pd.__version__
     assert {"python", "platform", "arviz", "cmdstanpy", "dagster"} <= set(lines)
 
 
+def test_session_info_names_every_package_that_the_project_needs() -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[\[<>=;]", line)[0].strip() for line in project["dependencies"]}
+    helpers = {"filelock", "h5py", "jinja2", "psutil", "tqdm", "universal-pathlib"}  # they change no number
+    assert needed - helpers <= set(PACKAGES)
+
+
 def test_a_package_that_is_not_there_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsam_assets.report.session.PACKAGES", ("no-such-package",))
-    text = session_info(schema_version=1, model={}, stan_home={})
-    assert "no-such-package: not installed\n" in text
+    assert session()["no-such-package"] == "not installed"

@@ -141,6 +141,13 @@ def test_a_run_folder_holds_what_was_made_and_its_manifest(shelf: Shelf, tmp_pat
     record = shelf.store.record("uk", "posterior")
     assert record is not None
     assert manifest["assets"]["posterior"]["data_version"] == record.data_version
+    assert manifest["stages"]["post_run"] == {
+        "folder": "30_post_run", "status": "complete", "files": 1, "seconds": 1.0
+    }  # fmt: skip
+    assert list(manifest["stages"]) == [
+        "run_metadata", "pre_run", "model_fit", "post_run", "diagnostics", "optimisation"
+    ]  # fmt: skip
+    assert manifest["stages"]["pre_run"]["seconds"] == 2.0  # model_frame and design_matrix
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["1"]  # nothing is left beside it
 
 
@@ -149,6 +156,10 @@ def test_a_halted_run_has_no_plan_and_nothing_built_on_one(shelf: Shelf, tmp_pat
     shelf.put("efficient_frontier", {"budget_efficient_frontier.csv": b"e"})
     folder = write_run_folder(shelf.store, "uk", report(), tmp_path / "run", status="halted")
     assert held(folder.path) == COMPLETE - {"60_optimisation/budget_allocation.csv"}
+    stages = json.loads((folder.path / "run_manifest.json").read_text())["stages"]
+    assert stages["optimisation"] == {"folder": "60_optimisation", "status": "withheld", "files": 0, "seconds": 0}
+    assert stages["interpretation"]["status"] == "withheld"
+    assert stages["diagnostics"]["status"] == "complete"
     assert folder.manifest["status"] == "halted"
     assert not {"allocation", "response_curves", "efficient_frontier"} & set(folder.manifest["assets"])
 
