@@ -1,5 +1,7 @@
 """The one Definitions object: assets, jobs and resources of the served catalogue."""
 
+import os
+
 import dagster as dg
 
 from dsam_assets.assets import (
@@ -17,6 +19,9 @@ from dsam_assets.assets import (
     sources,
 )
 from dsam_assets.assets.jobs import fleet_job, observe, refit, refresh
+from dsam_assets.assets.schedules import build_schedules
+from dsam_assets.assets.sensors import build_sensors
+from resources.automation import Automation, automation_of
 from resources.catalogue import ConfigCatalogue
 from resources.clock import Clock
 from resources.figure_images import FigureImages
@@ -30,18 +35,24 @@ STAGE_MODULES = (
 )  # fmt: skip
 
 
-def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progress: bool = False) -> dg.Definitions:
+def build_definitions(
+    places: Locations, *, roots: tuple[str, ...] = (), progress: bool = False, automation: Automation | None = None
+) -> dg.Definitions:
     """Definitions over one folder of configs.
 
     Args:
         places: where configs, results and Dagster's own files are.
         roots: folders that configs may read data from; empty for no limit.
         progress: show a progress bar while sampling.
+        automation: how sensors and schedules begin; stopped by default.
     """
+    automation = automation or Automation()
     store = ResultStore(root=places.store)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(list(STAGE_MODULES)),
         jobs=[refit, refresh, fleet_job, observe],
+        sensors=build_sensors(automation),
+        schedules=build_schedules(automation),
         executor=dg.in_process_executor,
         resources={
             "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),
@@ -57,4 +68,5 @@ def build_definitions(places: Locations, *, roots: tuple[str, ...] = (), progres
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `dagster dev` and the UI load."""
-    return build_definitions(locations(), roots=tuple(str(root) for root in data_roots()))
+    roots = tuple(str(root) for root in data_roots())
+    return build_definitions(locations(), roots=roots, automation=automation_of(os.environ))

@@ -20,9 +20,18 @@ def require_configs(places: Locations) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if not places.configs.is_dir():
+    require_configs_folder(places.configs)
+
+
+def require_configs_folder(folder: Path | str) -> None:
+    """A folder of configs must be there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not Path(folder).is_dir():
         raise ConfigError(
-            "The folder of configs does not exist.", where=str(places.configs), fix="Create it, or set DSAM_CONFIGS."
+            "The folder of configs does not exist.", where=str(folder), fix="Create it, or set DSAM_CONFIGS."
         )
 
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from dsam_assets.assets.outcomes import MARKETS, beta_accepted
+from dsam_assets.config.paths import open_unblocked
 from dsam_assets.config.source_files import (
     calendar_path,
     data_path,
     dictionary_path,
     future_path,
     pooling_map_path,
+    source_files,
 )
 from dsam_assets.errors import DsamError
+from resources.landing import MISSING as MISSING
 
-if TYPE_CHECKING:
-    from dsam_assets.config.schema import Config
-
-MISSING = "missing"
 UNUSED = "unused"
 SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file", "future_file")
 
@@ -32,8 +33,9 @@ def source_version(path: Path | None) -> str:
     if path is None:
         return UNUSED
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        with open_unblocked(path) as handle:
+            regular = stat.S_ISREG(os.fstat(handle.fileno()).st_mode)
+            return hashlib.file_digest(handle, "sha256").hexdigest() if regular else MISSING
     except OSError:
         return MISSING
 
@@ -77,10 +79,8 @@ def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
         return declare(observe)
 
 
-def _of_config(
-    context: dg.AssetExecutionContext, path_of: Callable[[Config], Path | None]
-) -> dg.DataVersionsByPartition:
-    return _observe(context, lambda market: path_of(context.resources.catalogue.load(market).config))
+def _of_config(context: dg.AssetExecutionContext, source: str) -> dg.DataVersionsByPartition:
+    return _observe(context, lambda market: source_files(context.resources.catalogue.load(market).config)[source])
 
 
 @_source
@@ -92,28 +92,28 @@ def config_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition
 @_source
 def data_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data file, by content hash."""
-    return _of_config(context, lambda config: data_path(config.data))
+    return _of_config(context, "data_file")
 
 
 @_source
 def calendar_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's holiday calendar, by content hash; `unused` where holidays are switched off."""
-    return _of_config(context, lambda config: calendar_path(config.time_components))
+    return _of_config(context, "calendar_file")
 
 
 @_source
 def pooling_map_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A pooled market's labels, by content hash; `unused` where nothing is pooled."""
-    return _of_config(context, lambda config: pooling_map_path(config.pooling))
+    return _of_config(context, "pooling_map_file")
 
 
 @_source
 def dictionary_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's data dictionary file, by content hash; `unused` where there is none."""
-    return _of_config(context, lambda config: dictionary_path(config.data))
+    return _of_config(context, "dictionary_file")
 
 
 @_source
 def future_file(context: dg.AssetExecutionContext) -> dg.DataVersionsByPartition:
     """A market's future data file, by content hash; `unused` where nothing is forecast."""
-    return _of_config(context, lambda config: future_path(config.forecast))
+    return _of_config(context, "future_file")

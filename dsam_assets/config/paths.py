@@ -1,12 +1,14 @@
 """File paths of a config: text → absolute path, and whether a file may be read.
 
-Nothing is opened here. Folders are followed to where they really are; a link as the last part keeps its name.
+Folders are followed to where they really are; a link as the last part keeps its name.
 """
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
 
 from dsam_assets.config.suggestions import nearest
@@ -80,6 +82,11 @@ def check_file(path: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
         raise ConfigError(f"the path names {kind}", got=str(path), wanted="a regular file")
+
+
+def open_unblocked(path: Path) -> BufferedReader:
+    """Open a file for reading; a pipe that nobody writes to is opened as well, instead of holding up its reader."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
 
 
 def check_below_roots(path: Path, roots: Sequence[Path]) -> None:

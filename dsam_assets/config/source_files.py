@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dsam_assets.config.schema import Config
 from dsam_assets.config.schema_data import DataSection, PoolingSection, TimeComponentsSection
 from dsam_assets.config.schema_forecast import ForecastSection
 
@@ -32,3 +33,14 @@ def pooling_map_path(section: PoolingSection) -> Path | None:
 def future_path(section: ForecastSection) -> Path | None:
     """The future data file; `None` where nothing is forecast."""
     return Path(section.data_path) if section.enabled and section.data_path is not None else None
+
+
+def source_files(config: Config) -> dict[str, Path | None]:
+    """Every file that a config names, by source; `None` where it is not used."""
+    return {
+        "data_file": data_path(config.data),
+        "calendar_file": calendar_path(config.time_components),
+        "pooling_map_file": pooling_map_path(config.pooling),
+        "dictionary_file": dictionary_path(config.data),
+        "future_file": future_path(config.forecast),
+    }

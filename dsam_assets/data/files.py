@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsam_assets.config.paths import open_unblocked
 from dsam_assets.errors import DataError
 
 MAX_BYTES = 4 * 1024**3
@@ -29,7 +30,7 @@ def read_once(path: Path, *, max_bytes: int = MAX_BYTES) -> FileContent:
         DataError: the file is missing, not a regular file, too large, or changed while it was read.
     """
     try:
-        with path.open("rb") as handle:
+        with open_unblocked(path) as handle:
             before = os.fstat(handle.fileno())
             _require_regular(path, before, max_bytes)
             content = handle.read(max_bytes + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ def test_every_source_is_observed_by_content(project: Any) -> None:
     assert found == {
         "config_file": sha(project.config),
         "data_file": sha(project.data),
-        **dict.fromkeys(set(SOURCES) - {"config_file", "data_file"}, UNUSED),
+        **dict.fromkeys(("calendar_file", "pooling_map_file", "dictionary_file", "future_file"), UNUSED),
     }
+    assert set(found) == set(SOURCES)
 
 
 def test_a_broken_market_is_observed_as_far_as_it_goes(project: Any) -> None:
@@ -72,15 +74,15 @@ def test_the_assets_below_have_a_version_of_their_own_content(first_run: Any, pr
 def test_a_source_of_an_asset_is_the_file_that_the_config_names(project: Any) -> None:
     from dsam_assets.preflight import load_checked
 
-    files = {"dictionary.csv": "data:\n  path", "holidays.csv": "", "map.csv": ""}
-    for name in files:
+    for name in ("dictionary.csv", "holidays.csv", "map.csv", "weeks.csv"):
         (project.folder / "data" / name).write_text("")
     text = project.config.read_text().replace(
         "date_var: date\n", "date_var: date\n  dictionary_path: data/dictionary.csv\n"
     )
     holidays = "time_components:\n  enabled: true\n  holidays: {enabled: true, calendar_path: data/holidays.csv}\n"
     pooling = "pooling: {enabled: true, map_path: data/map.csv, grouping_vars: [channel]}\n"
-    project.config.write_text(text + holidays + pooling)
+    forecast = "forecast: {enabled: true, data_path: data/weeks.csv}\n"
+    project.config.write_text(text + holidays + pooling + forecast)
     inputs = {f"config_{name}": value for name, value in config_slices(load_checked(project.config).config).items()}
     data = project.folder / "data"
     assert {source: source_path(source, None, inputs) for source in SOURCES[1:]} == {
@@ -88,7 +90,7 @@ def test_a_source_of_an_asset_is_the_file_that_the_config_names(project: Any) ->
         "calendar_file": data / "holidays.csv",
         "pooling_map_file": data / "map.csv",
         "dictionary_file": data / "dictionary.csv",
-        "future_file": None,
+        "future_file": data / "weeks.csv",
     }
 
 
@@ -97,3 +99,14 @@ def test_versions_of_files(tmp_path: Path) -> None:
     assert source_version(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
     assert source_version(tmp_path / "b") == MISSING
     assert source_version(None) == UNUSED
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    from dsam_assets.data.files import read_once
+    from dsam_assets.errors import DataError
+
+    os.mkfifo(tmp_path / "pipe")
+    assert source_version(tmp_path / "pipe") == MISSING
+    assert source_version(tmp_path) == MISSING
+    with pytest.raises(DataError, match="not a regular file"):
+        read_once(tmp_path / "pipe")
