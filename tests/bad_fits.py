@@ -190,7 +190,7 @@ BAD_FITS: Mapping[str, BadFit] = {
         "Nine months of weeks",
         mcmc(model(weekly(40))),
         {"pre_weeks_of_data": "warn"},
-        "40 weeks in the shortest series; units with fewer than 80: all (40).",
+        "40 weeks of data.",
     ),
     "holes": BadFit(
         "Weeks that are not in the file",
