@@ -335,7 +335,9 @@ class FittedModel:
         from dsam_assets.forecast.joined import ModelSource
 
         config = self.model.config
-        source = ModelSource(self.model.data, formula_slice(config), config.data, self.matrix, None, self.model.labels)
+        source = ModelSource(
+            self.model.data, formula_slice(config), config.data, self.matrix, self.model.holidays, self.model.labels
+        )
         ahead = FutureData(future.reset_index(drop=True))
         if scenario is None:
             report = self.diagnostics(**diagnostics)

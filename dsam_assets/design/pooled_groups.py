@@ -105,7 +105,9 @@ def _without(matrix: ModelMatrix, gone: Sequence[str], kept: PoolingMap) -> Mode
         return replace(matrix, pooling=kept)
     columns = [position for position, term in enumerate(matrix.terms) if term not in gone]
     terms = tuple(matrix.terms[position] for position in columns)
-    return replace(matrix, terms=terms, values=matrix.values[:, columns], pooling=kept)
+    # Picked columns lie column by column; sums round as those of any other matrix when rows lie together.
+    values = np.ascontiguousarray(matrix.values[:, columns])
+    return replace(matrix, terms=terms, values=values, pooling=kept)
 
 
 def _dropped_table(pooling_map: PoolingMap, waves: Mapping[Labels, int], min_waves: int | None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dsam_assets.report.conditions import Condition
 from dsam_assets.report.figures.catalogue import DRAWINGS, FIGURE_JSON, Drawing
 from dsam_assets.report.stages import Stage
 
@@ -40,7 +41,6 @@ STAGE_GATED_FOLDERS: dict[Stage, str] = {
     "interpretation": "80_interpretation",
 }
 
-Condition = Literal["always", "log_response", "loo_pointwise", "sampled", "forecast"]
 MANIFEST = "run_manifest.json"
 
 
@@ -53,7 +53,8 @@ class Artefact:
         asset: the asset that it comes from.
         member: the file that this asset keeps in the store.
         stage: its stage.
-        switch: name of the `outputs` key that turns it off, or `None` for files that are always written.
+        switch: name of the `outputs` key that turns it off, or `None` where there is none; of several keys, each of
+            which asks for it, all must be off.
         condition: when it applies.
     """
 
@@ -61,8 +62,13 @@ class Artefact:
     asset: str
     member: str
     stage: Stage
-    switch: str | None = None
+    switch: str | tuple[str, ...] | None = None
     condition: Condition = "always"
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The keys of `outputs` that ask for it."""
+        return (self.switch,) if isinstance(self.switch, str) else self.switch or ()
 
 
 # The file that an optimisation keeps beside its draws, and a sampler does not.
@@ -71,9 +77,9 @@ POINT_MEMBER = "optimisation_best.csv"
 
 def _of_drawing(drawing: Drawing) -> tuple[Artefact, Artefact]:
     """A figure's page, and its image where there is one."""
-    page = Artefact(f"{drawing.name}.html", drawing.asset, f"{drawing.name}{FIGURE_JSON}", drawing.stage)
-    image = f"{drawing.name}.png"
-    return page, Artefact(image, drawing.asset, image, drawing.stage, drawing.switch)
+    name, asset, stage, when = drawing.name, drawing.asset, drawing.stage, drawing.when
+    page = Artefact(f"{name}.html", asset, f"{name}{FIGURE_JSON}", stage, condition=when)
+    return page, Artefact(f"{name}.png", asset, f"{name}.png", stage, drawing.switch, when)
 
 
 BUDGET_DOCUMENTS = ("budget_optimisation.json", "budget_response_curves.json", "budget_efficient_frontier.json")
@@ -96,6 +102,23 @@ def _budget_tables() -> tuple[tuple[str, Stage, tuple[str, ...]], ...]:
     )  # fmt: skip
 
 
+# Tables by name, with when they are written.
+_DECOMPOSITION: tuple[tuple[str, Condition], ...] = (
+    ("decomp_summary", "always"), ("decomp_predictor_impact", "always"), ("decomp_group_impact", "always"),
+    ("decomp_timeseries", "always"), ("decomp_channels", "media"), ("channel_evidence", "media"),
+)  # fmt: skip
+_CHECKED: tuple[tuple[str, Condition], ...] = (
+    ("residual_diagnostics", "always"), ("boundary_hits", "bounds"), ("within_variation", "panel"),
+    ("identifiability", "identifiability"), ("high_leverage", "leverage"),
+)  # fmt: skip
+_FOLDS: tuple[tuple[str, Condition], ...] = (
+    ("tscv_summary", "tscv"), ("tscv_folds", "tscv_folds"), ("tscv_pointwise", "tscv_pointwise"),
+)  # fmt: skip
+_FORECAST: tuple[tuple[str, Condition], ...] = (
+    ("forecast", "forecast"), ("forecast_model_scale", "forecast_log"), ("forecast_summary", "forecast"),
+    ("forecast_extrapolation", "forecast"), ("forecast_plan", "forecast_plan"), ("forecast_scores", "forecast_scores"),
+)  # fmt: skip
+
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact("config.original.yaml", "resolved_config", "config.original.yaml", "run_metadata"),
     Artefact("config.resolved.yaml", "resolved_config", "config.resolved.yaml", "run_metadata"),
@@ -110,13 +133,16 @@ ARTEFACTS: tuple[Artefact, ...] = (
     ),
     *(
         Artefact(f"transform_sensitivity_{name}.csv", "transform_sensitivity", f"transform_sensitivity_{name}.csv",
-                 "pre_run", f"save_transform_sensitivity_{name}_csv")
+                 "pre_run", f"save_transform_sensitivity_{name}_csv", "sensitivity")
         for name in ("summary", "parameters")
     ),
-    Artefact("holiday_feature_manifest.csv", "holiday_features", "holiday_feature_manifest.csv", "pre_run"),
+    Artefact(
+        "holiday_feature_manifest.csv", "holiday_features", "holiday_feature_manifest.csv", "pre_run",
+        condition="holidays",
+    ),
     Artefact("data_dictionary.csv", "data_dictionary", "data_dictionary.csv", "pre_run", "save_data_dictionary_csv"),
     Artefact("spec_summary.csv", "spec_summary", "spec_summary.csv", "pre_run", "save_spec_summary_csv"),
-    Artefact("vif_report.csv", "vif_report", "vif_report.csv", "pre_run", "save_vif_report_csv"),
+    Artefact("vif_report.csv", "vif_report", "vif_report.csv", "pre_run", "save_vif_report_csv", "predictors"),
     Artefact("stationarity_report.csv", "stationarity_report", "stationarity_report.csv", "pre_run"),
     Artefact("transfer_entropy_report.csv", "transfer_entropy_report", "transfer_entropy_report.csv", "pre_run"),
     Artefact("prior_predictive_summary.csv", "prior_predictive", "prior_predictive_summary.csv", "pre_run"),
@@ -125,11 +151,14 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "prior_predictive_rows_kpi.csv", "prior_predictive", "prior_predictive_rows_kpi.csv", "pre_run",
         condition="log_response",
     ),
-    Artefact("dropped_groups.csv", "design_matrix", "dropped_groups.csv", "pre_run"),
+    Artefact("dropped_groups.csv", "design_matrix", "dropped_groups.csv", "pre_run", condition="dropped_groups"),
     Artefact("prior_table.csv", "prior_table", "prior_table.csv", "pre_run"),
     Artefact("model.nc", "posterior", "model.nc", "model_fit", "save_model"),
     Artefact("posterior.nc", "posterior", "posterior.nc", "model_fit", "save_posterior", "sampled"),
-    Artefact("fit_metrics_by_group.csv", "fit_metrics", "fit_metrics.csv", "model_fit", "save_fitted_csv"),
+    Artefact(
+        "fit_metrics_by_group.csv", "fit_metrics", "fit_metrics.csv", "model_fit",
+        ("save_fitted_csv", "save_fit_png", "save_residuals_csv", "save_diagnostics_png"),
+    ),
     Artefact("observed.csv", "observed", "observed.csv", "post_run", "save_observed_csv"),
     Artefact("observed_kpi.csv", "observed", "observed_kpi.csv", "post_run", "save_observed_csv", "log_response"),
     Artefact("fitted.csv", "fitted", "fitted.csv", "post_run", "save_fitted_csv"),
@@ -141,25 +170,20 @@ ARTEFACTS: tuple[Artefact, ...] = (
     ),
     Artefact(
         "group_coefficients.csv", "posterior_summary", "group_coefficients.csv", "post_run",
-        "save_posterior_summary_csv",
+        "save_posterior_summary_csv", "panel",
     ),
     *(
-        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "decomposition", "save_decomp_csv")
-        for name in (
-            "decomp_summary", "decomp_predictor_impact", "decomp_group_impact", "decomp_timeseries", "decomp_channels",
-            "channel_evidence",
-        )
+        Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "decomposition", "save_decomp_csv", condition)
+        for name, condition in _DECOMPOSITION
     ),
-    Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run"),
-    Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run"),
+    Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run", condition="optimised"),
+    Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run", condition="optimised"),
     Artefact(
         "chain_diagnostics.txt", "chain_diagnostics", "chain_diagnostics.txt", "diagnostics",
         "save_chain_diagnostics_txt", "sampled",
     ),
     Artefact("residuals.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv"),
-    Artefact(
-        "residuals_latent.csv", "residuals", "residuals.csv", "diagnostics", "save_residuals_csv", "log_response"
-    ),
+    Artefact("residuals_latent.csv", "residuals", "residuals.csv", "diagnostics", condition="log_response"),
     Artefact(
         "diagnostics_report.csv", "diagnostics_report", "diagnostics_report.csv", "diagnostics",
         "save_diagnostics_report_csv",
@@ -168,38 +192,39 @@ ARTEFACTS: tuple[Artefact, ...] = (
         "diagnostics_summary.txt", "diagnostics_report", "diagnostics_summary.txt", "diagnostics",
         "save_diagnostics_summary_txt",
     ),
-    Artefact("waivers.csv", "diagnostics_report", "waivers.csv", "diagnostics"),
+    Artefact("waivers.csv", "diagnostics_report", "waivers.csv", "diagnostics", condition="waivers"),
     *(
-        Artefact(f"{name}.csv", "postfit_checks", f"{name}.csv", "diagnostics", switch)
-        for name, switch in (
-            ("residual_diagnostics", None), ("boundary_hits", None), ("within_variation", None),
-            ("identifiability", None), ("high_leverage", None),
-            ("predictor_risk_register", "save_predictor_risk_register_csv"),
-        )
+        Artefact(f"{name}.csv", "postfit_checks", f"{name}.csv", "diagnostics", condition=condition)
+        for name, condition in _CHECKED
+    ),
+    Artefact(
+        "predictor_risk_register.csv", "postfit_checks", "predictor_risk_register.csv", "diagnostics",
+        "save_predictor_risk_register_csv", "predictors",
     ),
     Artefact("calibration_report.json", "diagnostics_report", "calibration_report.json", "diagnostics"),
+    Artefact("calibration_summary.csv", "loo", "calibration_summary.csv", "diagnostics"),
     *(
-        Artefact(f"calibration_{name}.csv", "loo", f"calibration_{name}.csv", "diagnostics")
-        for name in ("summary", "pit", "ecdf", "coverage")
+        Artefact(f"calibration_{name}.csv", "loo", f"calibration_{name}.csv", "diagnostics", condition="loo")
+        for name in ("pit", "ecdf", "coverage")
     ),
     Artefact("convergence_report.json", "diagnostics_report", "convergence_report.json", "diagnostics"),
     Artefact("pareto_k_summary.json", "diagnostics_report", "pareto_k_summary.json", "diagnostics"),
     Artefact("loo_summary.csv", "loo", "loo_summary.csv", "model_selection", "save_model_selection_csv"),
     Artefact(
         "loo_pointwise.csv", "loo", "loo_pointwise.csv", "model_selection", "save_model_selection_pointwise_csv",
-        "loo_pointwise",
+        "loo",
     ),
     *(
-        Artefact(f"{name}.csv", "tscv", f"{name}.csv", "model_selection")
-        for name in ("tscv_summary", "tscv_folds", "tscv_pointwise")
+        Artefact(f"{name}.csv", "tscv", f"{name}.csv", "model_selection", condition=condition)
+        for name, condition in _FOLDS
     ),
     *(
-        Artefact(f"{name}.csv", asset, f"{name}.csv", stage, "save_allocator_csv")
+        Artefact(f"{name}.csv", asset, f"{name}.csv", stage, "save_allocator_csv", "allocation")
         for asset, stage, names in _budget_tables()
         for name in names
     ),
     *(
-        Artefact(file, asset, file, stage, "save_allocator_json")
+        Artefact(file, asset, file, stage, "save_allocator_json", "allocation")
         for (asset, stage, _), file in zip(_budget_tables(), BUDGET_DOCUMENTS, strict=True)
     ),
     *(artefact for drawing in DRAWINGS for artefact in _of_drawing(drawing)),
@@ -208,11 +233,8 @@ ARTEFACTS: tuple[Artefact, ...] = (
         for name in ("report.html", "business_report.md", "interpretation.json")
     ),
     *(
-        Artefact(f"{name}.csv", "forecast", f"{name}.csv", "forecast")
-        for name in (
-            "forecast", "forecast_model_scale", "forecast_summary", "forecast_extrapolation", "forecast_plan",
-            "forecast_scores",
-        )
+        Artefact(f"{name}.csv", "forecast", f"{name}.csv", "forecast", condition=condition)
+        for name, condition in _FORECAST
     ),
     Artefact("forecast.json", "forecast", "forecast.json", "forecast", condition="forecast"),
 )  # fmt: skip

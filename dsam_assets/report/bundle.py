@@ -37,7 +37,7 @@ def plan_files(outputs: Any, stored: Mapping[str, Mapping[str, Any]], *, log_res
     """
     planned = []
     for artefact in ARTEFACTS:
-        if artefact.switch is not None and not getattr(outputs, artefact.switch):
+        if artefact.switches and not any(getattr(outputs, switch) for switch in artefact.switches):
             continue
         if artefact.condition == "log_response" and not log_response:
             continue

@@ -9,8 +9,9 @@ import pytest
 from dsam_assets.config.schema_outputs import OutputsSection
 from dsam_assets.report.artefacts import ARTEFACTS, ASSET_STAGES, STAGE_GATED_FOLDERS, STAGED_FOLDERS, folder
 from dsam_assets.report.bundle import join, plan_files, recognised_names
+from dsam_assets.report.figures.catalogue import DRAWINGS
 
-SWITCHES = sorted({artefact.switch for artefact in ARTEFACTS if artefact.switch})
+SWITCHES = sorted({switch for artefact in ARTEFACTS for switch in artefact.switches})
 
 
 def outputs(**values: Any) -> OutputsSection:
@@ -22,6 +23,7 @@ def everything_on(**values: Any) -> OutputsSection:
 
 
 OPTIMISED = {"optimisation_runs.csv", "optimisation_best.csv"}
+FIGURES = {f"{drawing.name}.{kind}" for drawing in DRAWINGS for kind in ("html", "png")}
 OF_DRAWS = {artefact.file for artefact in ARTEFACTS if artefact.condition == "sampled"}
 
 
@@ -46,14 +48,21 @@ def test_everything_on_plans_every_artefact() -> None:
 
 
 def test_what_describes_draws_is_for_sampled_fits() -> None:
-    assert sorted(OF_DRAWS) == ["chain_diagnostics.txt", "posterior.nc", "posterior_summary.csv"]
+    assert sorted(OF_DRAWS - FIGURES) == ["chain_diagnostics.txt", "posterior.nc", "posterior_summary.csv"]
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_a_switch_turns_off_its_files_and_no_others(switch: str) -> None:
-    off = {artefact.file for artefact in ARTEFACTS if artefact.switch == switch}
+    off = {artefact.file for artefact in ARTEFACTS if artefact.switches == (switch,)}
     assert off
     assert names(everything_on()) - names(everything_on(**{switch: False})) == off
+
+
+def test_metrics_are_for_whoever_asks_for_anything_fitted() -> None:
+    keys = ["save_fitted_csv", "save_fit_png", "save_residuals_csv", "save_diagnostics_png"]
+    for key in keys:
+        assert "fit_metrics_by_group.csv" in names(everything_on(**(dict.fromkeys(keys, False) | {key: True})))
+    assert "fit_metrics_by_group.csv" not in names(everything_on(**dict.fromkeys(keys, False)))
 
 
 def test_every_switch_is_a_key_of_the_config() -> None:
@@ -66,12 +75,12 @@ def test_configs_and_the_verdict_cannot_be_switched_off() -> None:
         "config.original.yaml", "config.resolved.yaml", "prior_table.csv", "convergence_report.json",
         "pareto_k_summary.json",
     }  # fmt: skip
-    assert kept == {artefact.file for artefact in ARTEFACTS if artefact.switch is None} - OPTIMISED
+    assert kept == {artefact.file for artefact in ARTEFACTS if not artefact.switches} - OPTIMISED
 
 
 def test_kpi_files_are_for_log_responses() -> None:
     kpi = {"observed_kpi.csv", "fitted_kpi.csv", "residuals_latent.csv", "prior_predictive_rows_kpi.csv"}
-    assert names(everything_on()) - names(everything_on(), log_response=False) == kpi
+    assert names(everything_on()) - names(everything_on(), log_response=False) - FIGURES == kpi
 
 
 def test_what_was_not_made_is_not_planned() -> None:

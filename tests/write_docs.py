@@ -1,0 +1,11 @@
+"""Write the generated pages of docs/ after a change of the tables behind them.
+
+PYTHONPATH=. python tests/write_docs.py
+"""
+
+from __future__ import annotations
+
+import artefacts_page
+
+if __name__ == "__main__":
+    artefacts_page.PAGE.write_text(artefacts_page.page(), encoding="utf-8")
