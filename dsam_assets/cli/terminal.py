@@ -23,7 +23,7 @@ VERBS = {"warn": "warns", "fail": "fails", "not_computed": "was not computed"}
 STEP_WIDTH = 24
 # Files that a reader opens first, as far as the run has them.
 REPORTS = (
-    "diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv", "optimisation_best.csv",
+    "report.html", "diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv", "optimisation_best.csv",
     "group_coefficients.csv", "transform_sensitivity_summary.csv",
 )  # fmt: skip
 CLASSES = {
