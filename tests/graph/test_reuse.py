@@ -139,9 +139,10 @@ def test_a_changed_cell_of_an_unused_column_does_not_refit(project, versions) ->
     edit_data(project, "note", 1)
     run = project.run()
     assert run.result.success
-    assert run.assets("computed") == {*READS_THE_FRAME, "transform_assumptions"}
+    assert run.assets("computed") == {*READS_THE_FRAME, "transform_assumptions", "session_info"}
     assert run.events["posterior"] == "reused"
-    assert versions() == {"model_frame", "data_dictionary", "run_bundle"}  # the dictionary describes every column
+    # The dictionary describes every column, and the session names the data's fingerprint.
+    assert versions() == {"model_frame", "data_dictionary", "session_info", "run_bundle"}
 
 
 def test_a_rewritten_data_file_with_the_same_values_only_updates_its_hash(project) -> None:
