@@ -186,6 +186,11 @@ def test_every_asset_is_partitioned_described_and_versioned(specs: Nodes) -> Non
         assert node.code_version, name
 
 
+def test_a_backfill_is_one_run_per_market(specs: Nodes) -> None:
+    """Without a policy Dagster gives every partition a run of its own; a single run would stop at the first failure."""
+    assert {name for name, node in specs().items() if node.backfill_policy is not None} == set()
+
+
 def test_sources_are_observed_by_market(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     for name in SOURCES:
