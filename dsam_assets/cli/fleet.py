@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,17 @@ def add_commands(commands: Any) -> None:
         command.add_argument("--configs", type=Path, help="folder of configs (default: DSAM_CONFIGS, else configs)")
         command.add_argument("--json", action="store_true", help="print one JSON document")
         command.set_defaults(command=run)
+    refresh.add_argument(
+        "--concurrency", type=positive, default=1, metavar="N", help="markets at a time, each in a process (default: 1)"
+    )
+    refresh.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # process id of the refresh that started it
+
+
+def positive(text: str) -> int:
+    """A whole number of at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -160,29 +171,49 @@ def state_document(state: MarketState) -> dict[str, Any]:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    from dsam_assets.cli.terminal import listen
-    from dsam_assets.refreshing import open_fleet, refresh_markets
+    from dsam_assets.refreshing import open_fleet
 
     fleet = open_fleet(options.configs)
     markets = fleet.markets(options.markets)
-    handler, done, documents = listen(None), [], []
-    for each in refresh_markets(fleet, markets):
-        documents.append(refreshed_document(each, handler))
-        if not options.json:
-            print(refreshed_text(each, handler), flush=True)
-        done.append(each)
-        handler.computed.clear()
-        handler.reused.clear()
-    views = _refresh_views(fleet) if any(each.outcome != "current" for each in done) else 0
+    if options.worker is not None:
+        from resources.workers import die_with_parent
+
+        die_with_parent(options.worker)
+    said = options.json or options.worker is not None
+    done = []
+    for document in _documents(fleet, markets, options.concurrency):
+        done.append(document)
+        if not said:
+            left = f" ({len(done)} of {len(markets)})" if len(markets) > 1 else ""
+            print(refreshed_text(document, left), flush=True)
+    changed = options.worker is None and any(document["outcome"] != "current" for document in done)
+    views = _refresh_views(fleet) if changed else 0
     status = _exit_status(done) or views
-    if options.json:
+    if said:
         from dsam_assets.cli.documents import as_json
 
         word = {0: "done", HALTED: "halted"}.get(status, "failed")
-        print(as_json({"status": word, "markets": documents}))
+        print(as_json({"status": word, "markets": sorted(done, key=lambda document: str(document["market"]))}))
     else:
         print(_summary(done))
     return status
+
+
+def _documents(fleet: Fleet, markets: Sequence[str], most: int) -> Iterator[dict[str, Any]]:
+    """What was done for each market: in this process, or side by side in several."""
+    from dsam_assets.cli.terminal import listen
+    from dsam_assets.refreshing import refresh_markets
+
+    if most > 1 and len(markets) > 1:
+        from dsam_assets.refreshing_workers import refresh_side_by_side
+
+        yield from refresh_side_by_side(fleet, markets, most)
+        return
+    handler = listen(None)
+    for each in refresh_markets(fleet, markets):
+        yield refreshed_document(each, handler)
+        handler.computed.clear()
+        handler.reused.clear()
 
 
 def _refresh_views(fleet: Fleet) -> int:
@@ -198,25 +229,25 @@ def _refresh_views(fleet: Fleet) -> int:
     return 0
 
 
-def _exit_status(done: Sequence[Refreshed]) -> int:
-    outcomes = {each.outcome for each in done}
+def _exit_status(done: Sequence[Mapping[str, Any]]) -> int:
+    outcomes = {document["outcome"] for document in done}
     return FAILED if "failed" in outcomes else HALTED if "halted" in outcomes else 0
 
 
-def refreshed_text(each: Refreshed, handler: StepLines) -> str:
+def refreshed_text(document: Mapping[str, Any], left: str = "") -> str:
     """What ran for one market, and what was reused."""
-    outcome = paint(each.outcome, COLOURS[OUTCOME_COLOURS[each.outcome]])
-    if each.outcome == "current":
-        return f"{each.market:<{NAME_WIDTH}} {outcome}: nothing to compute"
-    lines = [f"{each.market:<{NAME_WIDTH}} {outcome}, {each.seconds:.1f} s"]
-    if handler.computed:
-        lines.append(wrapped(f"computed {', '.join(handler.computed)}", "    ", "      "))
-        lines.append(f"    reused {_reused(each, handler)}")
-    if each.message:
-        lines.append("\n".join(f"    {line}" for line in message(each.message).splitlines()))
-    if each.result is not None:
-        verdict = f"{each.result.report.overall} ({each.result.report.reliability})"
-        lines.append(f"    verdict {verdict}; run folder {shown_path(each.result.path)}")
+    outcome = paint(document["outcome"], COLOURS[OUTCOME_COLOURS[document["outcome"]]])
+    if document["outcome"] == "current":
+        return f"{document['market']:<{NAME_WIDTH}} {outcome}: nothing to compute{left}"
+    lines = [f"{document['market']:<{NAME_WIDTH}} {outcome}, {document['seconds']:.1f} s{left}"]
+    if document["computed"]:
+        lines.append(wrapped(f"computed {', '.join(document['computed'])}", "    ", "      "))
+        lines.append(f"    reused {document['reused']}")
+    if document["message"]:
+        lines.append("\n".join(f"    {line}" for line in message(document["message"]).splitlines()))
+    if document["verdict"] is not None:
+        verdict = f"{document['verdict']['overall']} ({document['verdict']['reliability']})"
+        lines.append(f"    verdict {verdict}; run folder {shown_path(Path(document['run_dir']))}")
     return "\n".join(lines)
 
 
@@ -242,12 +273,12 @@ def refreshed_document(each: Refreshed, handler: StepLines) -> dict[str, Any]:
     }
 
 
-def _summary(done: Sequence[Refreshed]) -> str:
-    counts = Counter(each.outcome for each in done)
+def _summary(done: Sequence[Mapping[str, Any]]) -> str:
+    counts = Counter(str(document["outcome"]) for document in done)
     lines = [f"\n{count(len(done), 'market')}: " + ", ".join(f"{number} {name}" for name, number in counts.items())]
-    for each in done:
-        if each.outcome in ("failed", "halted"):
-            lines.append(wrapped(f"{each.market}: {each.message.partition('\n')[0]}", "  ", "    "))
+    for document in done:
+        if document["outcome"] in ("failed", "halted"):
+            lines.append(wrapped(f"{document['market']}: {document['message'].partition('\n')[0]}", "  ", "    "))
     return "\n".join(lines)
 
 

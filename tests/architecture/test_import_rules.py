@@ -45,7 +45,7 @@ ALLOWED = {
     "jinja2": ("dsam_assets/report/",),
     "formulaic": ("dsam_assets/design/",),
     "upath": ("resources/", "dsam_assets/cli/validating"),
-    "subprocess": ("resources/toolchain/",),
+    "subprocess": ("resources/toolchain/", "resources/workers"),
     "pickle": (),
     "marshal": (),
     "shelve": (),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from cli_market import Answer, Market, assert_one_message
 from small_market import write_market
@@ -100,6 +103,56 @@ def test_refresh_computes_what_is_stale_and_status_agrees(
     assert document["outcome"] == "refreshed"
     assert document["reused"] + len(document["computed"]) == len(wanted["assets"])
     assert states(dsam(*fleet("status", "--json")))["uk"]["condition"] == "current"
+
+
+@pytest.fixture
+def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are processes of their own, and have no Stan either."""
+    tests = Path(__file__).parents[1]
+    monkeypatch.setattr(
+        "dsam_assets.refreshing_workers.PROGRAM", (sys.executable, str(tests / "cli" / "fake_stan_cli.py"))
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)]))
+
+
+@slow
+@pytest.mark.usefixtures("side_by_side")
+def test_markets_side_by_side_are_what_they_are_one_by_one(
+    market: Market, dsam: Dsam, fleet: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (market.folder / "broken.yaml").write_text("model: {formula: [")
+    for name in ("de", "fr"):
+        write_market(market.folder, name)
+    monkeypatch.setenv("CRASHES", "fr")
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    answer = dsam(*fleet("refresh", "--concurrency", "2"))
+    assert {process.pid for process in psutil.Process().children(recursive=True)} == before
+    assert answer.status == 2, answer
+    assert "4 markets: 2 failed, 2 refreshed" in " ".join(answer.out.split()) or "2 refreshed, 2 failed" in answer.out
+    assert "(4 of 4)" in answer.out
+    flat = " ".join(answer.out.split())
+    assert "fr: The process that computed it was killed by SIGKILL, 2 times." in flat
+    assert "broken: the config is not valid YAML" in flat
+    found = states(dsam(*fleet("status", "--json")))
+    conditions = {name: each["condition"] for name, each in found.items()}
+    assert conditions == {"broken": "broken", "de": "current", "fr": "never_run", "uk": "current"}
+    assert "killed by SIGKILL" in found["fr"]["failures"][0]["what"]
+    assert (market.folder / ".dsam" / "store" / "_fleet" / "fleet_status.html").is_file()
+
+    monkeypatch.delenv("CRASHES")
+    market.config.with_name("broken.yaml").unlink()
+    again = dsam(*fleet("refresh", "--concurrency", "3", "--json"))
+    assert again.status == 0
+    outcomes = {each["market"]: each["outcome"] for each in again.document["markets"]}
+    assert outcomes == {"de": "current", "fr": "refreshed", "uk": "current"}
+    assert states(dsam(*fleet("status", "--json")))["fr"]["failures"] == []
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5"])
+def test_a_concurrency_that_is_no_number_is_refused(dsam: Dsam, fleet: Callable[..., Any], number: str) -> None:
+    answer = dsam(*fleet("refresh", "--concurrency", number))
+    assert answer.status == 2
+    assert "is not a whole number of at least 1" in answer.err
 
 
 @slow
