@@ -40,10 +40,11 @@ test: $(READY)  ## run the tests
 test-slow: $(READY)  ## run the slow tests
 	$(BIN)/pytest -m "slow"
 
-lint: $(READY)  ## style and types only
+lint: $(READY)  ## style, types, and whether Dagster can load the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -W ignore -m dagster definitions validate -m dsam_assets.definitions
 
 ui: $(READY)  ## open the Dagster UI on 127.0.0.1
 	@$(BIN)/dsam ui

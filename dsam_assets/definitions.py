@@ -1,6 +1,7 @@
 """The one Definitions object: assets, jobs and resources of the served catalogue."""
 
 import os
+from typing import Any
 
 import dagster as dg
 
@@ -49,7 +50,7 @@ def build_definitions(
     automation = automation or Automation()
     store = ResultStore(root=places.store)
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(list(STAGE_MODULES)),
+        assets=_assets(automation.owner),
         jobs=[refit, refresh, fleet_job, observe],
         sensors=build_sensors(automation),
         schedules=build_schedules(automation),
@@ -63,6 +64,19 @@ def build_definitions(
             "images": FigureImages(),
         },
     )
+
+
+def _assets(owner: str) -> list[Any]:
+    """All assets, with the one who is asked about them; a source has no owner but that of its file."""
+    found = dg.load_assets_from_modules(list(STAGE_MODULES))
+    if not owner:
+        return list(found)
+    return [
+        each.map_asset_specs(lambda spec: spec.replace_attributes(owners=[owner]))
+        if isinstance(each, dg.AssetsDefinition)
+        else each
+        for each in found
+    ]
 
 
 @dg.definitions

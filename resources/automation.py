@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dsam_assets.errors import ConfigError
 from resources.webhook import Webhook, webhook_of
 
+OWNER = re.compile(r"[^@\s:]+@[^@\s:]+\.[^@\s:]+|team:\w+")
 SWITCH = {"running": True, "stopped": False, "": False}
 
 
@@ -22,6 +24,7 @@ class Automation:
         settle_seconds: time for which a file must look the same before it is read.
         refit_cron: when the weekly refit is due, in UTC.
         webhook: where notifications go besides the log.
+        owner: who is asked about the assets: an e-mail address or `team:name`; empty for nobody.
     """
 
     sensors: bool = False
@@ -30,6 +33,7 @@ class Automation:
     settle_seconds: float = 10.0
     refit_cron: str = "0 5 * * 1"
     webhook: Webhook | None = None
+    owner: str = ""
 
 
 def automation_of(environment: Mapping[str, str]) -> Automation:
@@ -46,6 +50,7 @@ def automation_of(environment: Mapping[str, str]) -> Automation:
         settle_seconds=_seconds(environment, "DSAM_SETTLE_SECONDS", default.settle_seconds, 0),
         refit_cron=_cron(environment, "DSAM_REFIT_CRON", default.refit_cron),
         webhook=webhook_of(environment.get("DSAM_WEBHOOK_URL", ""), environment.get("DSAM_WEBHOOK_TOKEN", "")),
+        owner=_owner(environment.get("DSAM_OWNER", "").strip()),
     )
 
 
@@ -76,5 +81,15 @@ def _cron(environment: Mapping[str, str], name: str, default: str) -> str:
     if not is_valid_cron_string(text):
         raise ConfigError(
             f"The variable {name} is no cron expression.", got=text, wanted=f"five fields, for example {default}"
+        )
+    return text
+
+
+def _owner(text: str) -> str:
+    if text and not OWNER.fullmatch(text):
+        raise ConfigError(
+            "The variable DSAM_OWNER names nobody.",
+            got=text,
+            wanted="an e-mail address, or team:name (letters, digits, _)",
         )
     return text

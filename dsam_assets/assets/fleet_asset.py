@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from dsam_assets.assets.catalogue_words import kinds_of
 from dsam_assets.assets.declaration import code_parts, code_version_of
 from dsam_assets.assets.making import lasting
 from dsam_assets.assets.outcomes import as_failure, peak_memory_mib, plain
@@ -70,6 +71,7 @@ def fleet_asset(
             required_resource_keys={"store", "catalogue", *resources},
             dagster_type=dagster_type,
             metadata={"dsam/codec": codec, **(columns or {})},
+            kinds=kinds_of(codec),
             description=inspect.getdoc(function),
             output_required=True,
         )(run)

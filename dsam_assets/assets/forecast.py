@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsam_assets.assets.glance import column_types
 from dsam_assets.assets.market_asset import Published, market_asset
 from dsam_assets.assets.types import table_columns, tables_type
 
@@ -40,7 +41,8 @@ def future_frame(
     if not config_forecast.enabled:
         return Published(no_tables(), {"enabled": False})
     future = load_future(config_data, config_forecast, config_formula.time_components, model_frame)
-    return Published(future.tables(), {"enabled": True, "path": future.where, "rows": len(future.frame)})
+    facts = {"enabled": True, "path": future.where, "rows": len(future.frame)}
+    return Published(future.tables(), facts, columns=column_types(future.frame))
 
 
 @market_asset(

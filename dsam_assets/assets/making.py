@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsam_assets.assets.declaration import Declaration
+from dsam_assets.assets.glance import glance
 from dsam_assets.errors import StoreError
 from resources.codecs import CODECS, Files
 from resources.store import Record, Store, file_hashes, fingerprint, utc_now
@@ -17,11 +18,13 @@ MEASURED = ("seconds", "peak_memory_mib")
 
 @dataclass(frozen=True)
 class Published:
-    """An asset's value, its metadata for the UI, and the checks that it reports."""
+    """An asset's value, its metadata for the UI, the checks that it reports, and its columns (name → type) where these
+    differ from market to market."""
 
     value: Any
     metadata: Mapping[str, Any] = field(default_factory=dict)
     checks: Sequence[Any] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def make(context: Any, declaration: Declaration, inputs: Mapping[str, Any], vers
         metadata={
             "shown": {**plain(published.metadata), "seconds": seconds, "peak_memory_mib": peak_memory_mib()},
             "checks": [check_document(check) for check in published.checks],
+            "glance": glance(declaration.name, files, published.columns),
         },
         sources=sources,
         code=dict(declaration.code),

@@ -15,7 +15,9 @@ from typing import Any
 
 import dagster as dg
 
+from dsam_assets.assets.catalogue_words import decision_tags, kinds_of
 from dsam_assets.assets.declaration import DECLARED, Declaration, asset_key, code_parts, code_version_of
+from dsam_assets.assets.glance import glance_metadata
 from dsam_assets.assets.making import Published as Published
 from dsam_assets.assets.making import input_versions, lasting, make, reusable_record
 from dsam_assets.assets.outcomes import MARKETS, as_failure, restore_check
@@ -58,7 +60,7 @@ def market_asset(
         after: further assets that it reads from the store itself.
         resources: further resource keys.
         pool: concurrency pool.
-        kinds: tags of the UI's node.
+        kinds: on the UI's node, besides that of the codec's files.
         check_specs: the checks that it reports.
         always_run: never reuse (for assets that read a source: reading is how a change is seen).
     """
@@ -85,7 +87,8 @@ def market_asset(
             dagster_type=dagster_type,
             metadata={"dsam/codec": codec, **(columns or {})},
             pool=pool,
-            kinds=set(kinds) or None,
+            kinds={*kinds, *kinds_of(codec)},
+            tags=decision_tags(name),
             check_specs=list(check_specs) or None,
             description=inspect.getdoc(function),
             output_required=True,
@@ -207,6 +210,7 @@ def _result(
             "files": ", ".join(encoded.record.files),
             **encoded.record.metadata["shown"],
             **_preview(context, encoded),
+            **glance_metadata(encoded.record.metadata.get("glance", {})),
             "reused": encoded.files is None,
         },
         check_results=list(checks) or None,

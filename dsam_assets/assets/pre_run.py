@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsam_assets.assets.glance import column_types
 from dsam_assets.assets.market_asset import STAN_PROGRAMS, Published, market_asset
 from dsam_assets.assets.outcomes import PREFIT_CHECKS, PRIOR_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import raw_frame_type, table_columns, table_type, tables_type
@@ -29,8 +30,9 @@ def model_frame(context: dg.AssetExecutionContext, config_data: DataSection) -> 
     from dsam_assets.data.load import load_dataset
 
     dataset = load_dataset(config_data)
-    facts = {"path": str(dataset.path), "sha256": dataset.sha256}
-    return Published(dataset.frame, {**facts, "rows": len(dataset.frame), "columns": dataset.frame.shape[1]})
+    rows, columns = dataset.frame.shape
+    facts = {"path": str(dataset.path), "sha256": dataset.sha256, "rows": rows, "columns": columns}
+    return Published(dataset.frame, facts, columns=column_types(dataset.frame))
 
 
 @market_asset(
@@ -88,7 +90,8 @@ def design_matrix(
     built = matrix_from_slices(inputs, config_formula, config_data, PoolingMap.from_stored(pooling_map))
     rows, terms = built.matrix.values.shape
     facts = {"model_class": built.matrix.model_class, "rows": rows, "terms": terms}
-    return Published(built, {**facts, "dropped_rows": len(model_frame) - rows})
+    facts |= {"dropped_rows": len(model_frame) - rows}
+    return Published(built, facts, columns=dict.fromkeys(built.matrix.terms, "float64"))
 
 
 @market_asset(

@@ -1,4 +1,4 @@
-"""Schedules: the weekly refit, and the views of all markets after it."""
+"""Schedules: the weekly refit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resources.automation import Automation
 
 WEEKLY = "weekly_refit"
+WORDS = "Makes again what is stale of every market for whatever reason, also one that no landed file shows."
 
 
 def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
@@ -20,11 +21,14 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
     status = dg.DefaultScheduleStatus.RUNNING if automation.schedules else dg.DefaultScheduleStatus.STOPPED
 
     @dg.schedule(
-        name=WEEKLY, job=refresh, cron_schedule=automation.refit_cron, execution_timezone="UTC", default_status=status
+        name=WEEKLY,
+        job=refresh,
+        cron_schedule=automation.refit_cron,
+        execution_timezone="UTC",
+        default_status=status,
+        description=WORDS,
     )
     def weekly_refit(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        """Makes again what is stale of every market, for whatever reason: what no landed file shows, as a new version
-        of the program, and runs that failed."""
         when = f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
         markets = sorted(context.instance.get_dynamic_partitions(str(MARKETS.name)))
         if not markets:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from resources.store import Store
 
 REFIT, GATES, FAILURES = "refit_on_landing", "gate_failure_notification", "run_failure_notification"
+REFIT_WORDS = "Registers new configs, drops deleted ones, and makes again what is stale of markets whose files changed."
+GATES_WORDS = "Tells of each verdict with gates that fail, once: a line in the log, and the webhook if there is one."
+FAILURES_WORDS = "Tells of each failed run that is not tried again: a line in the log, and the webhook if there is one."
 WHY_TAG = "dsam/why"
 LONGEST_TAG = 200
 NOTICES_PER_TICK = 20
@@ -37,11 +40,10 @@ def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
 
 
 def _refit(automation: Automation, common: dict[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(name=REFIT, job=refresh, **common)
+    @dg.sensor(name=REFIT, job=refresh, description=REFIT_WORDS, **common)
     def refit_on_landing(
         context: dg.SensorEvaluationContext, catalogue: ConfigCatalogue, store: ResultStore
     ) -> dg.SensorResult | dg.SkipReason:
-        """Registers new configs, drops deleted ones, and makes again what is stale of markets whose files changed."""
         return _look(context, catalogue, store.open(), automation.settle_seconds)
 
     return refit_on_landing
@@ -116,9 +118,8 @@ def _run_request(request: Request) -> dg.RunRequest:
 
 
 def _gates(automation: Automation, common: dict[str, Any]) -> dg.SensorDefinition:
-    @dg.sensor(name=GATES, **common)
+    @dg.sensor(name=GATES, description=GATES_WORDS, **common)
     def gate_failure_notification(context: dg.SensorEvaluationContext, store: ResultStore) -> dg.SkipReason:
-        """Tells of each verdict with gates that fail, once: a line in the log, and the webhook if there is one."""
         return _tell_of_gates(context, store.open(), automation)
 
     return gate_failure_notification
@@ -160,9 +161,8 @@ def _made_since(instance: dg.DagsterInstance, asset: str, after: int) -> Sequenc
 
 
 def _failures(automation: Automation, common: dict[str, Any]) -> dg.SensorDefinition:
-    @dg.run_failure_sensor(name=FAILURES, **common)
+    @dg.run_failure_sensor(name=FAILURES, description=FAILURES_WORDS, **common)
     def run_failure_notification(context: dg.RunFailureSensorContext) -> None:
-        """Tells of each failed run that is not tried again: a line in the log, and the webhook if there is one."""
         notice = run_notice(context)
         if notice is None:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from resources.landing import MISSING as MISSING
 
 UNUSED = "unused"
 SOURCES = ("config_file", "data_file", "calendar_file", "pooling_map_file", "dictionary_file", "future_file")
+
+SOURCE_KINDS = {name: ("yaml",) if name == "config_file" else ("csv",) for name in SOURCES}
 
 
 def source_version(path: Path | None) -> str:
@@ -74,7 +77,11 @@ def _source(observe: Callable[..., dg.DataVersionsByPartition]) -> Any:
     observe.__annotations__ = {}  # Dagster would want to resolve them
     with beta_accepted():
         declare = dg.observable_source_asset(
-            partitions_def=MARKETS, required_resource_keys={"catalogue"}, group_name="sources"
+            partitions_def=MARKETS,
+            required_resource_keys={"catalogue"},
+            group_name="sources",
+            description=inspect.getdoc(observe),
+            tags={f"dagster/kind/{kind}": "" for kind in SOURCE_KINDS[observe.__name__]},
         )
         return declare(observe)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,8 +23,11 @@ from dsam_assets.assets import (
     pre_run,
 )
 from dsam_assets.config.slices import SLICES
-from dsam_assets.report.artefacts import ARTEFACTS
+from dsam_assets.definitions import build_definitions
+from dsam_assets.report.artefacts import ARTEFACTS, DECISIONS, STAGED_FOLDERS
 from dsam_assets.verdict import CHECKS
+from resources.automation import Automation
+from resources.locations import Locations
 
 EDGES = {
     "resolved_config": {"config_file"},
@@ -231,15 +236,50 @@ def test_checks_are_partitioned_by_market(definitions: dg.Definitions) -> None:
         assert isinstance(graph.get(key).partitions_def, dg.DynamicPartitionsDefinition), key
 
 
-def test_table_assets_document_their_columns_before_the_first_run(specs: Nodes) -> None:
-    codecs = ("table", "tables", "report", "allocation", "response_curves", "efficient_frontier")
-    tables = {name for name, node in specs().items() if node.metadata["dsam/codec"] in codecs}
-    assert len(tables) > 10
-    for name in sorted(tables):
-        schema = specs()[name].metadata["dagster/column_schema"]
-        assert schema.columns, name
+# What is no table, and data whose columns differ from market to market, shown once they are made.
+NO_TABLE = {"text", "json", "slice", "figures", "draws"}
+OF_A_MARKET = {"bulk_table", "bulk_tables", "matrix"}
+
+
+def test_every_table_documents_its_columns_with_units_before_the_first_run(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+    tables = [node for node in nodes if node.metadata.get("dsam/codec", "text") not in NO_TABLE | OF_A_MARKET]
+    assert len(tables) > 25
+    for node in tables:
+        schema = node.metadata["dagster/column_schema"]
+        assert schema.columns, node.key
         for column in schema.columns:
-            assert column.description, f"{name}.{column.name}"
+            assert re.fullmatch(r"\S.* \[[^\]]+\]", column.description or ""), (node.key, column)
+
+
+def test_every_node_of_the_catalogue_says_what_it_is(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    groups = {"sources", "fleet", *STAGED_FOLDERS.values()}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert len(node.description or "") > 20, key
+        assert (node.description or "").rstrip().endswith("."), key
+        assert node.group_name in groups, key
+        assert node.kinds, key
+        assert len(node.kinds) <= 3, key
+    for check in graph.asset_check_keys:
+        assert graph.get(check).description, check
+    for sensor in definitions.sensors or []:
+        assert sensor.description, sensor.name  # type: ignore[union-attr]
+    for schedule in definitions.schedules or []:
+        assert schedule.description, schedule.name  # type: ignore[union-attr]
+
+
+def test_decisions_are_marked(specs: Nodes) -> None:
+    assert {name for name, node in specs().items() if "dsam/decision" in node.tags} == set(DECISIONS)
+
+
+def test_the_operator_names_who_is_asked(tmp_path: Path) -> None:
+    places = Locations(tmp_path, str(tmp_path / "store"), tmp_path / "dagster")
+    graph = build_definitions(places, automation=Automation(owner="team:modelling")).resolve_asset_graph()
+    owned = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).owners == ["team:modelling"]}
+    assert owned == {key.to_user_string() for key in graph.get_all_asset_keys()} - set(SOURCES)
 
 
 def test_the_bundle_waits_for_everything_it_copies(specs: Nodes) -> None:
