@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, row_height
 from dsam_assets.report.figures.curves import unit_words
 from dsam_assets.report.figures.decomposition import bridge
+from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.style import BLUE, CATEGORIES, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO
 from dsam_assets.report.numbers import compact
 
@@ -60,7 +61,7 @@ def budget_contribution(roi: pd.DataFrame, stamp: Stamp) -> go.Figure:
         ["channel", "delta_response", "mean_reference", "mean_optimised"]
     ].itertuples(index=False):
         figure.add_annotation(
-            x=label(channel, 14), y=max(first, second), text=compact(delta, signed=True), showarrow=False, yshift=12,
+            x=safe(channel), y=max(first, second), text=compact(delta, signed=True), showarrow=False, yshift=12,
             font={"size": 11, "color": GREEN if delta > 0 else VERMILION if delta < 0 else MUTED},
         )  # fmt: skip
     return figure
@@ -70,7 +71,7 @@ def _pairs(
     words: Words, stamp: Stamp, rows: pd.DataFrame, value: str, hover: str, *, interval: bool = True
 ) -> go.Figure:
     figure = canvas(words, stamp, barmode="group", bargroupgap=0.06)
-    names = [label(name, 14) for name in rows["channel"]]
+    names = categories(figure, "x", rows["channel"])
     for when, colour, name in (("reference", REFERENCE, "reference"), ("optimised", PLAN, "plan")):
         middle = rows[f"{value}_{when}"]
         bars = None
@@ -103,7 +104,7 @@ def budget_impact(impact: pd.DataFrame, stamp: Stamp) -> go.Figure:
     )  # fmt: skip
     figure = facets(words, stamp, ["Change of spend per period", "Change of response per period"], columns=2,
                     shared_yaxes=True)  # fmt: skip
-    names = [label(name, 18) for name in rows["channel"]]
+    names = categories(figure, "y", rows["channel"], characters=20)
     for column, value in ((1, "delta_spend"), (2, "delta_response_mean")):
         muted = rows["kind"] != "channel"
         colours = np.where(muted, OTHER, np.where(rows[value] >= 0, GREEN, VERMILION))
@@ -179,8 +180,8 @@ def budget_spend_share(share: pd.DataFrame, stamp: Stamp) -> go.Figure:
             text=[f"{part:.0%}" if part >= LABELLED_SHARE else "" for part in shares], textposition="inside",
             insidetextanchor="middle", textangle=0, textfont={"color": "white"}, hovertemplate="%{x:.1%}",
         )  # fmt: skip
-    figure.update_layout(legend={"y": -0.32, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"})
-    return figure.update_xaxes(tickformat=".0%", range=[0, 1]).update_yaxes(showgrid=False)
+    figure.update_layout(legend_traceorder="normal")
+    return room_for_legend(figure.update_xaxes(tickformat=".0%", range=[0, 1]).update_yaxes(showgrid=False))
 
 
 def budget_kpi_waterfall(waterfall: pd.DataFrame, stamp: Stamp) -> go.Figure:
@@ -203,7 +204,7 @@ def budget_kpi_waterfall(waterfall: pd.DataFrame, stamp: Stamp) -> go.Figure:
     texts = ["" if kind == "start" else compact(delta, signed=True)
              for kind, delta in waterfall[["kind", "delta_kpi_mean"]].itertuples(index=False)]  # fmt: skip
     figure = bridge(
-        canvas(words, stamp, showlegend=False), [label(step, 14) for step in waterfall["step"]],
+        canvas(words, stamp, showlegend=False), list(waterfall["step"]),
         list(waterfall["kpi_from"]), list(waterfall["kpi_to"]), texts, colours,
     )  # fmt: skip
     levels = np.concatenate([waterfall["kpi_from"], waterfall["kpi_to"]])
@@ -236,7 +237,7 @@ def budget_sensitivity(sensitivity: pd.DataFrame, stamp: Stamp) -> go.Figure:
             x=part["change"], y=part["delta_kpi_mean"], mode="lines+markers", name=label(name), marker_size=4.5,
             line={"color": CATEGORIES[index % len(CATEGORIES)], "width": 1.8},
         )  # fmt: skip
-    return figure.update_xaxes(tickformat="+.0%")
+    return room_for_legend(figure.update_xaxes(tickformat="+.0%"))
 
 
 def budget_efficient_frontier(frontier: pd.DataFrame, stamp: Stamp) -> go.Figure:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dsam_assets.report.figures.labels import label, safe
 from dsam_assets.report.figures.style import FAINT, HEIGHT, LAYOUT, MUTED, RELIABILITY, X_AXIS, Y_AXIS
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 SUBTITLE_CHARACTERS = 116
 PANEL_HEIGHT, HEADER_HEIGHT = 190, 170
 FACET_LEGEND = 22
-LABEL_CHARACTERS = 26
 
 
 @dataclass(frozen=True)
@@ -133,17 +132,6 @@ def _print(figure: go.Figure, stamp: Stamp, top: int) -> None:
 
 def _wrapped(text: str) -> list[str]:
     return [line for part in text.split("\n") for line in textwrap.wrap(part, SUBTITLE_CHARACTERS)] or [""]
-
-
-def safe(text: str) -> str:
-    """Text as plotly shows it literally: a column's name may hold `<b>` or `&`."""
-    return html.escape(str(text), quote=False)
-
-
-def label(text: str, characters: int = LABEL_CHARACTERS) -> str:
-    """A name that fits beside an axis; the hover text has the whole of it."""
-    text = str(text)
-    return safe(text if len(text) <= characters else f"{text[: characters - 1]}…")
 
 
 def row_height(count: int, each: int = 24) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, label, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
+from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.pre_run import layers
 from dsam_assets.report.figures.style import (
     BLUE,
@@ -51,24 +52,24 @@ def decomp_predictor_impact(impact: pd.DataFrame, summary: pd.DataFrame, stamp: 
         f"contribution to {summary['response'].iloc[0]} (KPI scale)", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(shown), 30))
+    categories(figure, "y", shown["term"])
     for kind in dict.fromkeys(shown["term_group"]):
         part = shown[shown["term_group"] == kind]
         figure.add_bar(
-            x=part["contribution"], y=[label(term) for term in part["term"]], orientation="h", width=0.6, name=kind,
+            x=part["contribution"], y=[safe(term) for term in part["term"]], orientation="h", width=0.6, name=kind,
             marker_color=DRIVERS[kind], error_x=_interval(part, "contribution", "q05", "q95"),
             customdata=part["share"], hovertemplate="%{y}: %{x:,.4g} (%{customdata:.1%} of the KPI)<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": ZERO, "width": 1})
     _share_labels(figure, shown)
-    order = [label(term) for term in shown["term"]]
-    return figure.update_yaxes(showgrid=False, categoryorder="array", categoryarray=order)
+    return figure.update_yaxes(showgrid=False)
 
 
 def _share_labels(figure: go.Figure, rows: pd.DataFrame) -> None:
     """Shares at the right edge, where no bar or interval can cover them."""
     for term, share in rows[["term", "share"]].itertuples(index=False):
         figure.add_annotation(
-            x=1, xref="paper", xanchor="right", y=label(term), text=f"{share:.1%}", showarrow=False,
+            x=1, xref="paper", xanchor="right", y=safe(term), text=f"{share:.1%}", showarrow=False,
             font={"size": 11, "color": FAINT},
         )  # fmt: skip
 
@@ -109,7 +110,7 @@ def decomp_timeseries(series: pd.DataFrame, names: Mapping[str, str], stamp: Sta
             x=wide.index, y=column, mode="lines", stackgroup="media", name=label(names.get(term, term)),
             line={"width": 0.6, "color": colour}, fillcolor=translucent(colour, 0.75), hovertemplate="%{y:,.4g}",
         )  # fmt: skip
-    return figure
+    return room_for_legend(figure)
 
 
 def decomp_waterfall(groups: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) -> go.Figure:
@@ -142,7 +143,7 @@ def bridge(
     colours: Sequence[str],
 ) -> go.Figure:
     """Bars from `starts` to `ends`, each beginning where the last one ended, joined by thin lines."""
-    shown = [label(name) for name in names]
+    shown = categories(figure, "x", names)
     figure.add_bar(
         x=shown, base=list(starts), y=[end - start for start, end in zip(starts, ends, strict=True)], width=0.62,
         marker_color=list(colours), text=list(texts), textposition="outside", cliponaxis=False,
@@ -153,7 +154,7 @@ def bridge(
             x=[left, right], y=[level, level], mode="lines", line={"color": FAINT, "width": 1, "dash": "dot"},
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-    return figure.update_xaxes(categoryorder="array", categoryarray=shown)
+    return figure
 
 
 def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
@@ -170,7 +171,7 @@ def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
         " last ones were. 90 % intervals.", f"{metric} ({unit})", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows), 38))
-    names = [label(name) for name in rows["channel"]]
+    names = categories(figure, "y", rows["channel"])
     for name, value, low, high, symbol, colour in (
         ("average", "metric_value", "metric_q05", "metric_q95", "circle", BLUE),
         ("marginal", "marginal_value", "marginal_q05", "marginal_q95", "circle-open", VERMILION),
@@ -181,7 +182,7 @@ def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
         )  # fmt: skip
     if metric == "ROI" and "KPI" not in unit.split(" per ")[0]:
         figure.add_vline(x=1, line={"color": GREEN, "dash": "dash", "width": 1})
-    return figure.update_yaxes(showgrid=False, categoryorder="array", categoryarray=names)
+    return figure.update_yaxes(showgrid=False)
 
 
 def decomposition_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str, go.Figure]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from dsam_assets.diagnostics.convergence import MIN_CHAINS, convergence, ebfmi
 from dsam_assets.diagnostics.kpi_autocorrelation import kpi_autocorrelation
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, row_height
+from dsam_assets.report.figures.labels import categories
 from dsam_assets.report.figures.residuals import (
     residuals_acf,
     residuals_hist,
@@ -86,7 +87,7 @@ def boundary_hits(hits: pd.DataFrame, stamp: Stamp) -> go.Figure:
         stamp: market and reliability.
     """
     rows = hits[~hits["structural"].astype(bool) & hits["hit_frac"].notna()].sort_values("hit_frac")
-    names = [label(f"{name} ≥ {bound:g}" if side == "lower" else f"{name} ≤ {bound:g}", 34)
+    sides = [f"{name} ≥ {bound:g}" if side == "lower" else f"{name} ≤ {bound:g}"
              for name, side, bound in rows[["parameter", "side", "bound"]].itertuples(index=False)]  # fmt: skip
     bad = int((rows["hit_frac"] >= BOUNDARY_FAIL).sum())
     words = Words(
@@ -96,6 +97,7 @@ def boundary_hits(hits: pd.DataFrame, stamp: Stamp) -> go.Figure:
         "share of posterior draws", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows)), showlegend=False)
+    names = categories(figure, "y", sides, characters=34)
     colours = [SEVERITY[_hit_severity(share)] for share in rows["hit_frac"]]
     figure.add_bar(
         x=rows["hit_frac"], y=names, orientation="h", marker_color=colours, width=0.55,
@@ -123,7 +125,7 @@ def within_variation(variation: pd.DataFrame, stamp: Stamp) -> go.Figure:
     """
     rows = variation[variation["ratio"].notna()].sort_values("ratio", ascending=False)
     keys = rows["grouping"].nunique()
-    names = [label(term if keys == 1 else f"{term} | {key}", 34)
+    terms = [term if keys == 1 else f"{term} | {key}"
              for term, key in rows[["term", "grouping"]].itertuples(index=False)]  # fmt: skip
     low, high = WITHIN_LIMITS
     words = Words(
@@ -133,6 +135,7 @@ def within_variation(variation: pd.DataFrame, stamp: Stamp) -> go.Figure:
         "share of the variance within groups", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows)), showlegend=False)
+    names = categories(figure, "y", terms, characters=34)
     severity = ["fail" if ratio < low else "warn" if ratio < high else "pass" for ratio in rows["ratio"]]
     figure.add_bar(
         x=rows["ratio"], y=names, orientation="h", width=0.55, marker_color=[SEVERITY[name] for name in severity],

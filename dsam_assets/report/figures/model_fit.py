@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.fit.densities import density_table
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, row_height
+from dsam_assets.report.figures.labels import categories, safe
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FITTED, OBSERVED, OTHER, PRIOR, ZERO, translucent
 from dsam_assets.report.numbers import compact
@@ -147,17 +148,16 @@ def posterior_forest(summary: pd.DataFrame, effects: pd.DataFrame, stamp: Stamp)
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows)), showlegend=False)
     figure.add_vline(x=0, line={"color": ZERO, "width": 1})
+    categories(figure, "y", rows["parameter"])
     for coloured in (False, True):
         _forest_rows(figure, rows[((rows["q05"] > 0) | (rows["q95"] < 0)) == coloured], FITTED if coloured else OTHER)
-    return figure.update_yaxes(
-        showgrid=False, categoryorder="array", categoryarray=[label(name) for name in rows["parameter"]]
-    )
+    return figure.update_yaxes(showgrid=False)
 
 
 def _forest_rows(figure: go.Figure, rows: pd.DataFrame, colour: str) -> None:
     unit, middle = rows["unit"], rows["effect"]
     figure.add_scatter(
-        x=middle, y=[label(name) for name in rows["parameter"]], mode="markers", marker={"color": colour, "size": 9},
+        x=middle, y=[safe(name) for name in rows["parameter"]], mode="markers", marker={"color": colour, "size": 9},
         error_x={
             "type": "data", "symmetric": False, "array": rows["q95"] * unit - middle,
             "arrayminus": middle - rows["q05"] * unit, "color": colour, "thickness": 2.2, "width": 0,

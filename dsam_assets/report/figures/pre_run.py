@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, label, place, row_height, safe
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, row_height
+from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import BLUE, CATEGORIES, OBSERVED, OTHER, PRIOR, SEVERITY, VERMILION, translucent
 
@@ -43,7 +44,7 @@ def media_spend_timeseries(spend: pd.DataFrame, stamp: Stamp) -> go.Figure:
             x=spend.index, y=column, mode="lines", stackgroup="spend", name=label(name),
             line={"width": 0.6, "color": colour}, fillcolor=translucent(colour, 0.75), hovertemplate="%{y:,.0f}",
         )  # fmt: skip
-    return figure
+    return room_for_legend(figure)
 
 
 def layers(columns: pd.DataFrame, most: int = MOST_LAYERS) -> Mapping[str, pd.Series]:
@@ -77,9 +78,9 @@ def kpi_media_overlay(kpi: pd.Series, spend: pd.Series, name: str, stamp: Stamp)
         line={"color": VERMILION, "width": 1.4, "dash": "dot"},
     )  # fmt: skip
     axis = {
-        "overlaying": "y", "side": "right", "showgrid": False, "automargin": True, "rangemode": "tozero",
+        "overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False, "automargin": True,
+        "rangemode": "tozero", "tickfont": {"color": VERMILION},
         "title": {"text": "spend per period (units of the spend columns)", "font": {"size": 12.5}},
-        "tickfont": {"color": VERMILION},
     }  # fmt: skip
     return figure.update_layout(yaxis2=axis)
 
@@ -101,7 +102,7 @@ def vif_bar(report: pd.DataFrame, stamp: Stamp) -> go.Figure:
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows)), showlegend=False)
     figure.add_bar(
-        x=shown, y=[label(name) for name in rows["term"]], orientation="h", width=0.6,
+        x=shown, y=categories(figure, "y", rows["term"]), orientation="h", width=0.6,
         marker_color=[SEVERITY[vif_severity(value)] for value in rows["vif"]],
         text=["∞" if np.isinf(value) else f"{value:.1f}" for value in rows["vif"]],
         textposition="outside", cliponaxis=False,
