@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.pre_run import layers
@@ -171,15 +173,18 @@ def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
         " last ones were. 90 % intervals.", f"{metric} ({unit})", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows), 38))
-    names = categories(figure, "y", rows["channel"])
-    for name, value, low, high, symbol, colour in (
-        ("average", "metric_value", "metric_q05", "metric_q95", "circle", BLUE),
-        ("marginal", "marginal_value", "marginal_q05", "marginal_q95", "circle-open", VERMILION),
+    at = np.arange(len(rows))
+    for name, value, low, high, shift, symbol, colour in (
+        ("average", "metric_value", "metric_q05", "metric_q95", 0.13, "circle", BLUE),
+        ("marginal", "marginal_value", "marginal_q05", "marginal_q95", -0.13, "circle-open", VERMILION),
     ):
+        bars = _interval(rows, value, low, high)
         figure.add_scatter(
-            x=rows[value], y=names, mode="markers", name=name, error_x=_interval(rows, value, low, high),
+            x=rows[value], y=at + shift, mode="markers", name=name, error_x=bars and {**bars, "color": colour},
             marker={"color": colour, "size": 10, "symbol": symbol, "line": {"width": 2, "color": colour}},
+            customdata=rows["channel"].map(safe), hovertemplate="%{customdata}: %{x:.3g}",
         )  # fmt: skip
+    figure.update_yaxes(tickvals=at, ticktext=[label(name) for name in rows["channel"]], zeroline=False)
     if metric == "ROI" and "KPI" not in unit.split(" per ")[0]:
         figure.add_vline(x=1, line={"color": GREEN, "dash": "dash", "width": 1})
     return figure.update_yaxes(showgrid=False)

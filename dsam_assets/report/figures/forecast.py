@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from dsam_assets.forecast.totals import SAME_BUDGET, spend_change
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FAINT, FITTED, OBSERVED, VERMILION, translucent
@@ -77,11 +78,12 @@ def _traces(rows: pd.DataFrame, past: pd.DataFrame | None, *, show: bool) -> Ite
         )  # fmt: skip
 
 
-def forecast_paths(summary: pd.DataFrame, kpi: str, stamp: Stamp) -> go.Figure:
+def forecast_paths(summary: pd.DataFrame, plan: pd.DataFrame, kpi: str, stamp: Stamp) -> go.Figure:
     """Total expected KPI under the planned spend, under the budget plan, and under even spending, with 90 % intervals.
 
     Args:
         summary: table `forecast_summary`.
+        plan: table `forecast_plan`.
         kpi: name of the KPI.
         stamp: market and reliability.
     """
@@ -94,12 +96,12 @@ def forecast_paths(summary: pd.DataFrame, kpi: str, stamp: Stamp) -> go.Figure:
     chance = "" if sure != sure else f", better with probability {sure:.0%}"
     words = Words(
         "What the budget plan would bring over the weeks ahead",
-        "Against the same money spread evenly, the plan changes the total by"
+        f"Against the weeks' own budget spread evenly, the plan{_spending(plan)} changes the total by"
         f" {compact(gain['mean'], signed=True)}{chance} (paired by draw). Intervals are 90 % and move together.",
         "", f"total {kpi} (KPI scale, expected)",
     )  # fmt: skip
     figure = canvas(words, stamp, showlegend=False)
-    names = ["as the future data say", "the same channels, spread evenly", "the budget plan"]
+    names = ["as the future data say", "the same budget, spread evenly", "the budget plan"]
     known = paths["q05"].notna().all()
     figure.add_scatter(
         x=names, y=paths["mean"], mode="markers", marker={"size": 12, "color": [FITTED, FAINT, VERMILION]},
@@ -108,6 +110,12 @@ def forecast_paths(summary: pd.DataFrame, kpi: str, stamp: Stamp) -> go.Figure:
         hovertemplate="%{x}: %{y:,.4g}<extra></extra>",
     )  # fmt: skip
     return figure
+
+
+def _spending(plan: pd.DataFrame) -> str:
+    """How much more or less the plan spends, where it is not the same."""
+    change = spend_change(plan)
+    return f" spends {abs(change):.1%} {'more' if change > 0 else 'less'} and" if abs(change) > SAME_BUDGET else ""
 
 
 def forecast_figures(
@@ -126,5 +134,5 @@ def forecast_figures(
     summary = tables["forecast_summary"]
     figures = {"forecast": forecast(tables["forecast"], past, summary, kpi, stamp)}
     if {"base", "even", "plan"} <= set(summary["path"]):
-        figures["forecast_paths"] = forecast_paths(summary, kpi, stamp)
+        figures["forecast_paths"] = forecast_paths(summary, tables["forecast_plan"], kpi, stamp)
     return figures

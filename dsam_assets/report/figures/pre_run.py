@@ -142,7 +142,7 @@ def prior_predictive(rows: pd.DataFrame, summary: pd.DataFrame, kpi: str, stamp:
             figure.add_trace(trace, **(place(index, 2) if len(panels) > 1 else {}))
     # The prior of a log response reaches over many orders of magnitude.
     wide = rows["q25"].min() > 0 and rows["q975"].max() > 50 * rows["observed"].max()
-    return figure.update_yaxes(type="log") if wide else figure
+    return figure.update_yaxes(type="log", exponentformat="power", nticks=5) if wide else figure
 
 
 def _prior_traces(frame: pd.DataFrame, *, show: bool) -> Iterator[go.Scatter]:
