@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from dsam_assets.report.headlines import headlines
 from dsam_assets.report.interpretation import Evidence, interpretation
 from dsam_assets.report.markdown import business_report
 from dsam_assets.report.report_page import report_page
@@ -21,14 +22,14 @@ def report_documents(evidence: Evidence, figures: Mapping[str, str]) -> dict[str
         figures: name → figure as plotly's JSON.
     """
     facts = interpretation(evidence)
-    parts = sections(facts)
+    parts, heads = sections(facts), headlines(facts)
     title = f"{evidence.market}: marketing mix report"
     reliability = evidence.report.reliability
     footer = (
         f"Model {evidence.model_name}. Every number is in the files of the run folder; run_manifest.json lists them."
     )
     return {
-        PAGE: report_page(title, lead(facts), reliability, parts, figures, footer),
-        MARKDOWN: business_report(title, parts),
+        PAGE: report_page(title, lead(facts), reliability, heads, parts, figures, footer),
+        MARKDOWN: business_report(title, heads, parts),
         FACTS: json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }

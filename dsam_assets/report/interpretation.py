@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.verdict import GateResult
 
 SCHEMA_VERSION = 1
 CAVEATS = (
@@ -104,14 +105,16 @@ def _verdict(report: DiagnosticsReport) -> dict[str, Any]:
         "gating": report.gating,
         "counts": dict(Counter(row.status for row in report.results)),
         "reasons": list(report.reasons),
-        "findings": [
-            {
-                "gate": row.gate, "check": row.check_id, "status": row.status, "value": number(row.value),
-                "rule": row.threshold, "message": row.message, "advice": row.advice,
-            }
-            for row in bad
-        ],
+        "findings": [{**_check(row), "advice": row.advice} for row in bad],
+        "checks": [_check(row) for row in report.results],
         "source": "diagnostics_report.csv",
+    }  # fmt: skip
+
+
+def _check(row: GateResult) -> dict[str, Any]:
+    return {
+        "gate": row.gate, "check": row.check_id, "status": row.status, "value": number(row.value),
+        "rule": row.threshold, "message": row.message,
     }  # fmt: skip
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dsam_assets.report.headlines import Headline
 from dsam_assets.report.sections import Section, TableView
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|"})
 
 
-def business_report(title: str, sections: Sequence[Section]) -> str:
+def business_report(title: str, headlines: Sequence[Headline], sections: Sequence[Section]) -> str:
     """The report as Markdown; names from the data are escaped."""
-    parts = [f"# {plain(title)}"]
+    parts = [f"# {plain(title)}", "\n".join(map(_bullet, headlines))]
     for section in sections:
         if section.key == "evidence":
             continue
@@ -24,6 +25,11 @@ def business_report(title: str, sections: Sequence[Section]) -> str:
         if section.source:
             parts.append(f"Source: {section.source}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _bullet(head: Headline) -> str:
+    note = f" ({plain(head.note)})" if head.note else ""
+    return f"- {plain(head.label)}: **{plain(head.value)}**{note}"
 
 
 def _table(table: TableView) -> str:

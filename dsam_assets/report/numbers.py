@@ -19,4 +19,4 @@ def compact(value: float | None, *, signed: bool = False) -> str:
 
 def percent(value: float | None) -> str:
     """A share with one decimal."""
-    return ABSENT if value is None else f"{value:.1%}"
+    return ABSENT if value is None else f"{value:z.1%}"

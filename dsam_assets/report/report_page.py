@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from dsam_assets.report.figures.page import plotly_script, script_safe
+from dsam_assets.report.headlines import Headline
 from dsam_assets.report.sections import Section
 
 TEMPLATE = "report.html.j2"
@@ -28,7 +29,13 @@ class PageFigure:
 
 
 def report_page(
-    title: str, lead: str, reliability: str, sections: Sequence[Section], figures: Mapping[str, str], footer: str
+    title: str,
+    lead: str,
+    reliability: str,
+    headlines: Sequence[Headline],
+    sections: Sequence[Section],
+    figures: Mapping[str, str],
+    footer: str,
 ) -> str:
     """The page.
 
@@ -36,6 +43,7 @@ def report_page(
         title: heading.
         lead: one sentence below it.
         reliability: final, provisional or blocked.
+        headlines: the first numbers.
         sections: in order.
         figures: name → figure as plotly's JSON; sections name those that they show.
         footer: closing line.
@@ -50,6 +58,7 @@ def report_page(
         title=title,
         lead=lead,
         reliability=reliability,
+        headlines=headlines,
         sections=sections,
         figures={name: words for name, (words, _) in drawn.items()},
         plotly=plotly_script().decode("utf-8").replace("</script", "<\\/script"),

@@ -51,6 +51,7 @@ class Section:
         figures: names of figures, in order; those that were not drawn are left out by the page.
         source: the artefacts that it rests on.
         withheld: why it is kept back; empty when it is shown.
+        folded: whether the table is long and waits for a click.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Section:
     figures: tuple[str, ...] = ()
     source: str = ""
     withheld: str = ""
+    folded: bool = False
 
 
 def sections(facts: Facts) -> tuple[Section, ...]:
@@ -71,7 +73,7 @@ def sections(facts: Facts) -> tuple[Section, ...]:
             built.append(Section(key, title, withheld=withheld[key]))
         elif facts[key] is not None:
             built.append(build(facts, title))
-    return (*built, _evidence(), _caveats(facts))
+    return (*built, _evidence(), _checks(facts), _caveats(facts))
 
 
 def lead(facts: Facts) -> str:
@@ -188,9 +190,7 @@ def _plan(facts: Facts, title: str) -> Section:
     change += f"{_range(plan, 'delta_kpi', _signed)}."
     chance = plan["probability_beats_reference"]
     sure = f" It is better in {chance:.0%} of the draws." if chance is not None else ""
-    asked = (
-        f"Budget per period: {compact(plan['budget_total'])}; scenario {plan['scenario']}, objective {plan['target']}"
-    )
+    asked = f"Budget per period: {compact(plan['budget_total'])}; scenario {plan['scenario']}"
     text = [
         f"{change}{sure}",
         f"{asked}, objective {plan['target']}, risk {plan['risk']}; found by {plan['method'].replace('_', ' ')}.",
@@ -243,6 +243,18 @@ def _evidence() -> Section:
         ),
         source="the CSV files of stages 10, 40 and 50",
     )  # fmt: skip
+
+
+def _checks(facts: Facts) -> Section:
+    verdict = facts["verdict"]
+    rows = tuple(
+        (row["status"].replace("_", " "), row["check"], _plain(row["value"]) if row["value"] is not None else "",
+         row["rule"], row["message"])
+        for row in verdict["checks"]
+    )  # fmt: skip
+    table = TableView(("Status", "Check", "Value", "Rule", "What was found"), rows, ("Value",))
+    text = f"All {len(rows)} checks with their values and rules; docs/gates.md says what each of them means."
+    return Section("checks", "Every check", (text,), table, source=verdict["source"], folded=True)
 
 
 def _caveats(facts: Facts) -> Section:

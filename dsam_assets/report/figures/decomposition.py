@@ -23,6 +23,7 @@ from dsam_assets.report.figures.style import (
     ZERO,
     translucent,
 )
+from dsam_assets.report.numbers import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def _share_labels(figure: go.Figure, rows: pd.DataFrame) -> None:
     """Shares at the right edge, where no bar or interval can cover them."""
     for term, share in rows[["term", "share"]].itertuples(index=False):
         figure.add_annotation(
-            x=1, xref="paper", xanchor="right", y=safe(term), text=f"{share:.1%}", showarrow=False,
+            x=1, xref="paper", xanchor="right", y=safe(term), text=percent(share), showarrow=False,
             font={"size": 11, "color": FAINT},
         )  # fmt: skip
 
@@ -132,7 +133,7 @@ def decomp_waterfall(groups: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) 
     )  # fmt: skip
     return bridge(
         canvas(words, stamp, showlegend=False), list(rows["term_group"]), list(rows["start"]), list(rows["end"]),
-        [f"{share:.1%}" for share in rows["share"]], [DRIVERS[kind] for kind in rows["term_group"]],
+        [percent(share) for share in rows["share"]], [DRIVERS[kind] for kind in rows["term_group"]],
     )  # fmt: skip
 
 

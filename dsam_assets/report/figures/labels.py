@@ -53,7 +53,7 @@ def categories(
     shown = [wrapped_label(name) if flat else label(name, characters) for name in names]
     options: dict[str, Any] = {
         "type": "category", "categoryorder": "array", "categoryarray": keys, "tickmode": "array", "tickvals": keys,
-        "ticktext": shown, "tickangle": 0 if flat or axis == "y" else -45,
+        "ticktext": shown, "tickangle": None if flat or axis == "y" else -45,  # None: upright where there is room
     }  # fmt: skip
     (figure.update_xaxes if axis == "x" else figure.update_yaxes)(**options)
     return keys

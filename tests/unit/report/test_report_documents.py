@@ -156,3 +156,11 @@ def test_a_point_estimate_has_no_intervals() -> None:
     text = next(section for section in sections(facts) if section.key == "drivers")
     assert text.paragraphs[0].endswith("Media account for 20.0%.")
     assert {row[2] for row in text.table.rows if row[0] != "seasonality"} == {""}  # type: ignore[union-attr]
+
+
+def test_all_checks_are_listed_with_their_values() -> None:
+    checks = by_key(worst="warn")["checks"]
+    assert checks.folded
+    assert len(checks.table.rows) == len(evidence("warn").report.results)
+    assert ("warn", "sampler_rhat_max", "1", "rule", "The chains <disagree>.") in checks.table.rows
+    assert "<details>" in page()[0]
