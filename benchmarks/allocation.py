@@ -20,7 +20,7 @@ import numpy as np
 
 from dsam_assets.allocation.allocate import Allocation, allocate
 from dsam_assets.allocation.problem import Channel, Problem
-from dsam_assets.allocation.response import Kind, Response
+from dsam_assets.design.response import Kind, Response
 
 CONCAVE: tuple[Kind, ...] = ("atan", "log1p", "hill")
 

@@ -86,6 +86,15 @@ _POINT = one_of(
 )  # fmt: skip
 _MULTIPLIER = number("multiplier", "ratio", "Budget as a multiple of the plan's.")
 _BUDGET = number("budget", "spend", "Total spend per period.")
+_PROFIT_AND_RETURN = (
+    number("delta_profit", "money", "value_per_kpi × mean change of the KPI − change of spend.", True),
+    METRIC,
+    METRIC_UNIT,
+    number("metric_value", "metric", "ROI or CPA of the whole budget; missing when undefined.", True),
+    *interval("metric", "metric", "ROI or CPA of the whole budget"),
+    number("marginal_response", "response per spend", "Mean response to the last unit above the minima.", True),
+    number("marginal_metric", "metric", "ROI or CPA of that unit.", True),
+)
 _FRONTIER = (
     _POINT,
     _MULTIPLIER,
@@ -96,13 +105,7 @@ _FRONTIER = (
     *estimate("delta_kpi", "response", "Change of the KPI per period against the reference"),
     *estimate("response", "response", "KPI per period above no spend in any channel"),
     RESPONSE_UNIT,
-    number("delta_profit", "money", "value_per_kpi × mean change of the KPI − change of spend.", True),
-    METRIC,
-    METRIC_UNIT,
-    number("metric_value", "metric", "ROI or CPA of the whole budget; missing when undefined.", True),
-    *interval("metric", "metric", "ROI or CPA of the whole budget"),
-    number("marginal_response", "response per spend", "Mean response to the last unit above the minima.", True),
-    number("marginal_metric", "metric", "ROI or CPA of that unit.", True),
+    *_PROFIT_AND_RETURN,
     Column("n_extrapolated", "integer", "count", "Channels known to go beyond their observed spend."),
 )
 
@@ -158,13 +161,7 @@ _SCENARIOS = (
     *estimate("delta_kpi", "response", "Change of the KPI per period against the reference", True),
     *estimate("response", "response", "KPI per period above no spend in any channel", True),
     RESPONSE_UNIT,
-    number("delta_profit", "money", "value_per_kpi × mean change of the KPI − change of spend.", True),
-    METRIC,
-    METRIC_UNIT,
-    number("metric_value", "metric", "ROI or CPA of the whole budget; missing when undefined.", True),
-    *interval("metric", "metric", "ROI or CPA of the whole budget"),
-    number("marginal_response", "response per spend", "Mean response to the last unit above the minima.", True),
-    number("marginal_metric", "metric", "ROI or CPA of that unit.", True),
+    *_PROFIT_AND_RETURN,
     number("probability_beats_reference", "share", "Draws in which it beats the reference; missing for a point.", True),
     number("probability_beats_plan", "share", "Draws in which it beats the plan; missing for a point.", True),
     number("score_above_plan", "objective", "Score above the plan's.", True),

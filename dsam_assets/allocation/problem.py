@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dsam_assets.allocation.response import Response, ResponseBank
+from dsam_assets.design.response import Response, ResponseBank
 from dsam_assets.errors import AllocationError
 from dsam_assets.scales import FloatArray, ResponseScale
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.allocation.budget import fill_to_budget, settle
-from dsam_assets.allocation.response import ResponseBank
+from dsam_assets.design.response import ResponseBank
 from dsam_assets.scales import FloatArray
 
 Flags = NDArray[np.bool_]

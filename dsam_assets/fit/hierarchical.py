@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.fit.draws import Draws
 from dsam_assets.fit.runner import McmcSettings, StanRunner
-from dsam_assets.fit.sample import fit_attributes, require_finite, sampler_statistics
+from dsam_assets.fit.sample import fit_attributes, linear_draws, require_finite, sampler_statistics
 from dsam_assets.fit.stan_input import (
     COEF,
     GROUP_SD,
@@ -64,15 +65,8 @@ def hierarchical_draws(
 ) -> Draws:
     """Draws in data units from Stan's parameters, shape (chain, draw, …) each; without group deviations."""
     group_sd = np.asarray(parameters[GROUP_SD], dtype=float) / design.sd_factor
-    return Draws(
-        terms=design.matrix.terms,
-        coef=design.scaling.coefficients_to_data_units(np.asarray(parameters[COEF], dtype=float)),
-        noise_sd=design.scaling.noise_to_data_units(np.asarray(parameters[NOISE], dtype=float)),
-        sampler=sampler,
-        max_treedepth=max_treedepth,
-        attributes=attributes,
-        group_sd={name: group_sd[..., position] for position, name in enumerate(design.sd_names)},
-    )
+    population = linear_draws(design, parameters, sampler, max_treedepth, attributes)
+    return replace(population, group_sd={name: group_sd[..., at] for at, name in enumerate(design.sd_names)})
 
 
 def _groups(design: HierarchicalDesign) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dsam_assets.design.hierarchical import HierarchicalDesign
 from dsam_assets.design.linear import LinearDesign
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.errors import FitError
@@ -85,7 +86,7 @@ def fit_linear(
 
 
 def linear_draws(
-    design: LinearDesign,
+    design: LinearDesign | HierarchicalDesign,
     parameters: Mapping[str, FloatArray],
     sampler: Mapping[str, NDArray[Any]],
     max_treedepth: int,

@@ -23,7 +23,7 @@ DAYS_PER_WEEK = 7
 
 
 class FoldKeys(Protocol):
-    """What is read of `diagnostics.time_series_selection`."""
+    """What the folds need of `diagnostics.time_series_selection`."""
 
     @property
     def horizon_weeks(self) -> int: ...

@@ -15,7 +15,7 @@ import pandas as pd
 
 from dsam_assets.scales import FloatArray, ResponseScale
 from dsam_assets.selection.holdout_scores import RowScores
-from dsam_assets.selection.time_folds import Fold, FoldPlan
+from dsam_assets.selection.time_folds import Fold, FoldKeys, FoldPlan
 
 RELIABLE_K = 0.7
 _SCORES = (
@@ -33,21 +33,13 @@ SUMMARY_DTYPES: dict[str, str] = {
 }
 
 
-class SelectionKeys(Protocol):
+class SelectionKeys(FoldKeys, Protocol):
     """What is read of `diagnostics.time_series_selection`."""
 
     @property
     def enabled(self) -> bool: ...
     @property
     def method(self) -> str: ...
-    @property
-    def horizon_weeks(self) -> int: ...
-    @property
-    def n_folds(self) -> int: ...
-    @property
-    def stride_weeks(self) -> int: ...
-    @property
-    def min_train_weeks(self) -> int: ...
 
 
 @dataclass(frozen=True)

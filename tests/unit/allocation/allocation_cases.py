@@ -9,7 +9,7 @@ import numpy as np
 
 from dsam_assets.allocation.objective import Objective
 from dsam_assets.allocation.problem import Channel, Problem
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 
 
 def make_problem(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsam_assets.allocation.budget import nearest_feasible, settle, split_like
 from dsam_assets.allocation.candidates import random_candidates
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 
 
 def test_split_keeps_the_proportions_that_the_bounds_allow():

@@ -12,8 +12,8 @@ from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.certificate import certify
 from dsam_assets.allocation.checks import judge
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.solve import solve
+from dsam_assets.design.response import Response
 
 
 def with_spend(problem, spend):

@@ -8,7 +8,7 @@ from allocation_cases import make_problem, random_problem, simplex_grid
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 
 
 def hill(spend, k, n):

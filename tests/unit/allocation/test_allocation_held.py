@@ -9,8 +9,8 @@ from allocation_cases import make_problem, random_problem
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.held import hold
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.summary import allocation_tables
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 
 WHY = "the prior weighs more than the data (contraction 0.10)"

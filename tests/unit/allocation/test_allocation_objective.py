@@ -7,7 +7,7 @@ import pytest
 from allocation_cases import make_problem, random_problem
 
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 
 DRAWS = np.array([[0.02, 0.3], [0.01, 0.5], [0.03, 0.4]])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_allocation_properties import problems, rescaled
 
 from dsam_assets.allocation.allocate import allocate
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.solve import solve
+from dsam_assets.design.response import Response
 
 QUICK = settings(deadline=None, derandomize=True)
 

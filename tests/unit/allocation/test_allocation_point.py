@@ -10,11 +10,11 @@ from allocation_cases import make_problem
 from dsam_assets.allocation.allocate import Allocation, allocate
 from dsam_assets.allocation.columns import COLUMNS
 from dsam_assets.allocation.frontier import efficient_frontier, frontier_tables
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.response_curves import response_curve_tables
 from dsam_assets.allocation.scenarios import budget_scenarios, scenario_tables
 from dsam_assets.allocation.sensitivity import sensitivity_table
 from dsam_assets.allocation.summary import allocation_tables
+from dsam_assets.design.response import Response
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import Table, validate
 

@@ -11,7 +11,7 @@ import pytest
 from allocation_cases import make_problem
 
 from dsam_assets.allocation.from_config import problem_from_config
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 
 TWO = [Response(), Response()]

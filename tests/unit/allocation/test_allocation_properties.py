@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsam_assets.allocation.allocate import allocate
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.solve import solve
+from dsam_assets.design.response import Response
 
 COUNT = 4
 # The same examples every time; raise max_examples and drop derandomize to hunt for more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsam_assets.allocation.response import Response, ResponseBank
+from dsam_assets.design.response import Response, ResponseBank
 from dsam_assets.errors import AllocationError
 
 SPEND = np.array([0.01, 1.0, 7.5, 40.0, 300.0, 9000.0])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.risk import mean_minus_sd, quantile, rank_weights
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 
 CAUTIOUS = {"risk": "mean_minus_sd", "risk_lambda": 1.0}

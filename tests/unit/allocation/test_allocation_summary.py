@@ -11,8 +11,8 @@ from allocation_cases import make_problem, random_problem
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.columns import COLUMNS
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.summary import allocation_tables
+from dsam_assets.design.response import Response
 
 LOG = {"effect": 0.1, "response_scale": "log", "n_candidates": 50}
 CASES = {

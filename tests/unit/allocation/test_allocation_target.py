@@ -10,7 +10,7 @@ from allocation_cases import make_problem, random_problem
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.channel_response import joint_response
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 
 EFFECT, SCALE = np.array([3.0, 5.0, 2.0]), np.array([40.0, 25.0, 30.0])

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
+from dsam_assets.design.response import Response
 
 
 def test_log1p_meets_the_closed_form():

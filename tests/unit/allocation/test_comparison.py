@@ -10,9 +10,9 @@ from allocation_cases import make_problem, random_problem
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.summary import allocation_tables
 from dsam_assets.allocation.waterfall import attributed_change
+from dsam_assets.design.response import Response
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
 

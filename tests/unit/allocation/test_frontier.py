@@ -12,8 +12,8 @@ from allocation_cases import make_problem, random_problem, simplex_grid
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.frontier import efficient_frontier, frontier_tables
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.sensitivity import sensitivity_table
+from dsam_assets.design.response import Response
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
 

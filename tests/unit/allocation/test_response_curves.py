@@ -10,8 +10,8 @@ from allocation_cases import make_problem, random_problem
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.channel_response import channel_response, marginal_draws
 from dsam_assets.allocation.columns import COLUMNS
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.response_curves import response_curve_tables
+from dsam_assets.design.response import Response
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
 

@@ -12,8 +12,8 @@ from test_frontier import WEIGHTS, closed_form, root_problem
 
 from dsam_assets.allocation.allocate import allocate
 from dsam_assets.allocation.objective import Objective
-from dsam_assets.allocation.response import Response
 from dsam_assets.allocation.scenarios import budget_scenarios, named_budgets, require_budgets, scenario_tables
+from dsam_assets.design.response import Response
 from dsam_assets.errors import AllocationError
 from dsam_assets.report.tables import TABLES
 from dsam_assets.tables import validate
