@@ -66,12 +66,14 @@ class LoadedRun(FittedModel):
             ConfigError: the run folder has no such table.
             StoreError: the file is damaged.
         """
-        files = RunFiles(self.folder, self.manifest)
-        found = files.table(f"{name}.csv")
-        if found is None:
+        from dsam_assets.report.artefacts import ARTEFACTS
+
+        files, file = RunFiles(self.folder, self.manifest), f"{name}.csv"
+        if files.listed(file) is None:
             names = sorted(Path(path).stem for path in self.manifest["files"] if path.endswith(".csv"))
             raise ConfigError("The run has no such table.", got=name, wanted="one of " + ", ".join(names))
-        return found
+        member = next(artefact.member for artefact in ARTEFACTS if artefact.file == file)
+        return files.published(file, member.removesuffix(".csv"))
 
 
 def load_run(path: Path | str, *, runner: StanRunner | None = None) -> LoadedRun:

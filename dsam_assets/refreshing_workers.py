@@ -55,7 +55,8 @@ def _prepare(fleet: Fleet, markets: Sequence[str]) -> None:
 
 
 def _command(fleet: Fleet, market: str) -> list[str]:
-    return [*PROGRAM, "refresh", market, "--configs", str(fleet.places.configs), "--worker", str(os.getpid())]
+    where = ("--configs", str(fleet.places.configs))
+    return [*PROGRAM, "refresh", market, *where, "--json", "--worker", str(os.getpid())]
 
 
 def _answer(ended: Ended) -> dict[str, Any] | None:

@@ -66,6 +66,24 @@ class RunFiles:
         except (ValueError, UnicodeDecodeError) as error:
             raise self.damaged(name, str(error)) from error
 
+    def published(self, file: str, name: str) -> pd.DataFrame:
+        """A table of the run with the kinds of its schema, as it was before it became text.
+
+        Args:
+            file: its file's name.
+            name: its schema's name in `report.tables.TABLES`.
+        """
+        from dsam_assets.report.tables import TABLES
+        from dsam_assets.tables import from_text
+
+        listed = self.listed(file)
+        if listed is None:
+            raise self.damaged(file, "the run does not have it")
+        try:
+            return from_text(TABLES[name], self.content(listed))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise self.damaged(file, str(error)) from error
+
     def require(self, name: str, table: pd.DataFrame, columns: Sequence[str]) -> None:
         """Raise `StoreError` unless the table has the columns."""
         missing = [column for column in columns if column not in table]

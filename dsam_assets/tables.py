@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +10,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from dsam_assets.errors import DataError
+
+# An apostrophe that keeps a spreadsheet from running text as a formula.
+GUARDED = r"^'([=+\-@\t\r])"
 
 Kind = Literal["text", "number", "integer", "flag", "date"]
 
@@ -101,3 +105,30 @@ def validate(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 def _violation(case: dict[str, Any]) -> str:
     place = "" if pd.isna(case["index"]) else f" row {case['index']}"
     return f"{case['column'] or 'table'}{place}: {case['check']}, found {case['failure_case']}"
+
+
+def from_text(table: Table, content: bytes) -> pd.DataFrame:
+    """A table that was written as CSV, with the kinds of its columns; numbers come back to the last bit.
+
+    Raises:
+        ValueError: a cell is not of its column's kind.
+    """
+    cells = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    columns = {column.name: column for column in table.columns}
+    open_column = Column("", "number", "", "")
+    return cells.apply(lambda values: _of_kind(values, columns.get(str(values.name), open_column)))
+
+
+def _of_kind(cells: pd.Series[str], column: Column) -> pd.Series[Any]:
+    if column.kind == "text":
+        return cells.str.replace(GUARDED, r"\1", regex=True).astype(object)
+    if column.kind == "date":
+        return pd.to_datetime(cells)
+    missing = cells == ""
+    if column.kind == "flag":
+        flags = cells.map({"True": True, "False": False, "": pd.NA})
+        return flags.astype("boolean") if missing.any() else flags.astype(bool)
+    numbers = cells.mask(missing, "nan").astype(float)
+    if column.kind == "number":
+        return numbers
+    return numbers.astype("Int64") if missing.any() else cells.astype("int64")

@@ -12,7 +12,6 @@ from dsam_assets.cli.words import COLOURS, count, paint, width, wrapped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dsam_assets.errors import DsamError
     from dsam_assets.selection.recommendation import Comparison
 
 GAP = "  "
@@ -42,19 +41,6 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "runs": _records(comparison.table),
         "decision_matrix": _records(comparison.matrix),
         "notes": list(comparison.notes),
-    }
-
-
-def comparison_error(error: DsamError, seconds: float) -> dict[str, Any]:
-    """A comparison that was refused."""
-    parts = {"where": error.where, "got": error.got, "wanted": error.wanted, "fix": error.fix}
-    texts = {name: None if part is None else str(part) for name, part in parts.items()}
-    return {
-        "status": "failed",
-        "recommended": None,
-        "runs": [],
-        "error": {"type": type(error).__name__, "what": error.what, **texts},
-        "seconds": round(seconds, 3),
     }
 
 

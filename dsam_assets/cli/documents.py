@@ -6,13 +6,12 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dsam_assets.cli.terminal import StepLines
+    from dsam_assets.cli.progress import StepLines
     from dsam_assets.cli.validating import Validation
     from dsam_assets.errors import DsamError
     from dsam_assets.running import RunResult
@@ -78,16 +77,11 @@ def validation_document(validation: Validation) -> dict[str, Any]:
     }
 
 
-def error_document(error: DsamError, config: Path, seconds: float) -> dict[str, Any]:
+def error_document(error: DsamError, seconds: float) -> dict[str, Any]:
     """A refused input or a failed step; the message is the one on standard error."""
     parts = {"where": error.where, "got": error.got, "wanted": error.wanted, "fix": error.fix}
     return {
         "status": "failed",
-        "market": config.stem,
-        "run_dir": None,
-        "verdict": None,
-        "checks": [],
-        "plan": None,
         "error": {
             "type": type(error).__name__,
             "what": error.what,

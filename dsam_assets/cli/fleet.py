@@ -10,17 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsam_assets.cli.parser import add_command, refused_as
 from dsam_assets.cli.words import COLOURS, count, message, paint, shown_path, wrapped
 
 if TYPE_CHECKING:
-    from dsam_assets.cli.terminal import StepLines
-    from dsam_assets.errors import DsamError
+    from dsam_assets.cli.progress import StepLines
     from dsam_assets.refreshing import Fleet, Refreshed
     from dsam_assets.staleness import AssetState, MarketState
 
 FAILED, HALTED = 2, 3
 NAME_WIDTH = 20
 LONG_TRAIL = 5
+CODE, FEW_PARTS = "code of ", 2  # how causes in the code begin; more of them share a line
 WORDS = {"never_run": "never run", "gone": "no config"}
 CONDITION_COLOURS = {
     "current": "pass",
@@ -37,13 +38,26 @@ NOTABLE = ("posterior", "diagnostics_report", "allocation", "run_bundle")
 
 def add_commands(commands: Any) -> None:
     """Add both commands to the parser's."""
-    status = commands.add_parser("status", help="say what is stale of a market, since when and why; compute nothing")
-    refresh = commands.add_parser("refresh", help="compute what is stale, of one, several or all markets")
-    for command, run in ((status, _status), (refresh, _refresh)):
+    more = "Computes nothing.\n\nexamples:\n  dsam status\n  dsam status uk    # asset by asset"
+    status = add_command(
+        commands, "status", _status, "say what is stale of each market, since when and why", more,
+        quiet="the markets that need something",
+    )  # fmt: skip
+    more = (
+        "Computes exactly what is stale; a market that fails stops no other.\n\n"
+        "examples:\n  dsam refresh\n  dsam refresh uk de\n\n"
+        "exit status: 2 if a market failed, else 3 if a gate halts one, else 0"
+    )
+    refresh = add_command(
+        commands, "refresh", _refresh, "compute what is stale of one, several or all markets", more,
+        quiet="errors and the run folders",
+    )  # fmt: skip
+    for command in (status, refresh):
         command.add_argument("markets", nargs="*", metavar="MARKET", help="names of configs (default: all)")
-        command.add_argument("--configs", type=Path, help="folder of configs (default: DSAM_CONFIGS, else configs)")
-        command.add_argument("--json", action="store_true", help="print one JSON document")
-        command.set_defaults(command=run)
+        command.add_argument(
+            "--configs", type=Path, metavar="FOLDER", help="folder of configs (default: DSAM_CONFIGS, else configs)"
+        )
+        refused_as(command, lambda options: {"markets": []})
     refresh.add_argument(
         "--concurrency", type=positive, default=1, metavar="N", help="markets at a time, each in a process (default: 1)"
     )
@@ -65,6 +79,9 @@ def _status(options: argparse.Namespace) -> int:
     states = fleet_states(fleet, fleet.markets(options.markets))
     if options.json:
         print(as_json({"status": "looked", "markets": [state_document(state) for state in states]}))
+    elif options.quiet:
+        idle = [state.market for state in states if state.condition != "current"]
+        print(*idle, sep="\n", end="\n" if idle else "")
     else:
         print(states_text(states, fleet, detailed=bool(options.markets)))
     return 0
@@ -100,19 +117,32 @@ def _cause_lines(state: MarketState, *, detailed: bool) -> list[str]:
     """What changed and how far it reaches. A market that was never run needs no list."""
     if state.condition == "never_run":
         return []
+    code = [what for what in state.causes if what.startswith(CODE)]
+    folded = code if len(code) > FEW_PARTS and not detailed else []
     lines = []
     for what, reached in state.causes.items():
+        if what in folded:
+            continue
         lines.append(wrapped(_way(what, reached), "    ", "      "))
-        if detailed:
-            sure = [each.asset for each in reached if each.condition == "stale"]
-            maybe = [each.asset for each in reached if each.condition == "waiting"]
-            lines += [wrapped(f"computes {', '.join(sure)}", "      ", "        ")] if sure else []
-            lines += (
-                [wrapped(f"then, unless nothing changes above: {', '.join(maybe)}", "      ", "        ")]
-                if maybe
-                else []
-            )
+        lines += _reach_lines(reached) if detailed else []
+    return [*lines, _code_line(state, folded)] if folded else lines
+
+
+def _reach_lines(reached: Sequence[AssetState]) -> list[str]:
+    """The assets that a cause reaches: those that are computed for sure, and those that depend."""
+    sure = [each.asset for each in reached if each.condition == "stale"]
+    maybe = [each.asset for each in reached if each.condition == "waiting"]
+    lines = [wrapped(f"computes {', '.join(sure)}", "      ", "        ")] if sure else []
+    if maybe:
+        lines.append(wrapped(f"then, unless nothing changes above: {', '.join(maybe)}", "      ", "        "))
     return lines
+
+
+def _code_line(state: MarketState, code: Sequence[str]) -> str:
+    """All changes of code as one: a new version of the program changes many parts at once."""
+    assets = {each.asset for what in code for each in state.causes[what]}
+    text = f"code changed in {count(len(code), 'part')} → {count(len(assets), 'asset')}"
+    return wrapped(f"{text} (dsam status {state.market} lists them)", "    ", "      ")
 
 
 def _way(what: str, reached: Sequence[AssetState]) -> str:
@@ -171,6 +201,7 @@ def state_document(state: MarketState) -> dict[str, Any]:
 
 
 def _refresh(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.progress import listen
     from dsam_assets.refreshing import open_fleet
 
     fleet = open_fleet(options.configs)
@@ -179,41 +210,64 @@ def _refresh(options: argparse.Namespace) -> int:
         from resources.workers import die_with_parent
 
         die_with_parent(options.worker)
-    said = options.json or options.worker is not None
+    talkative = not (options.quiet or options.json)
+    handler = listen(None, clock=sys.stdout if talkative else None)
     done = []
-    for document in _documents(fleet, markets, options.concurrency):
+    for document in _documents(fleet, markets, options.concurrency, handler):
         done.append(document)
-        if not said:
+        if talkative:
             left = f" ({len(done)} of {len(markets)})" if len(markets) > 1 else ""
             print(refreshed_text(document, left), flush=True)
+        elif options.quiet:
+            _print_quietly(document)
     changed = options.worker is None and any(document["outcome"] != "current" for document in done)
     views = _refresh_views(fleet) if changed else 0
+    handler.rest()
     status = _exit_status(done) or views
-    if said:
+    if options.json:
         from dsam_assets.cli.documents import as_json
 
         word = {0: "done", HALTED: "halted"}.get(status, "failed")
         print(as_json({"status": word, "markets": sorted(done, key=lambda document: str(document["market"]))}))
-    else:
+    elif talkative:
         print(_summary(done))
     return status
 
 
-def _documents(fleet: Fleet, markets: Sequence[str], most: int) -> Iterator[dict[str, Any]]:
+def _documents(fleet: Fleet, markets: Sequence[str], most: int, handler: StepLines) -> Iterator[dict[str, Any]]:
     """What was done for each market: in this process, or side by side in several."""
-    from dsam_assets.cli.terminal import listen
     from dsam_assets.refreshing import refresh_markets
 
     if most > 1 and len(markets) > 1:
-        from dsam_assets.refreshing_workers import refresh_side_by_side
-
-        yield from refresh_side_by_side(fleet, markets, most)
+        yield from _side_by_side(fleet, markets, most, handler)
         return
-    handler = listen(None)
     for each in refresh_markets(fleet, markets):
+        handler.rest()
         yield refreshed_document(each, handler)
         handler.computed.clear()
         handler.reused.clear()
+
+
+def _side_by_side(fleet: Fleet, markets: Sequence[str], most: int, handler: StepLines) -> Iterator[dict[str, Any]]:
+    """The same in several processes; the clock says how many markets are left."""
+    from dsam_assets.refreshing_workers import refresh_side_by_side
+
+    left = len(markets)
+    handler.started(f"{count(left, 'market')}, {min(most, left)} at a time")
+    for document in refresh_side_by_side(fleet, markets, most):
+        handler.rest()
+        yield document
+        left -= 1
+        handler.started(f"{count(left, 'market')} left")
+    handler.rest()
+
+
+def _print_quietly(document: Mapping[str, Any]) -> None:
+    """The run folder, and what went wrong."""
+    if document["run_dir"] is not None:
+        print(shown_path(Path(document["run_dir"])), flush=True)
+    if document["outcome"] in ("failed", "halted"):
+        print(f"dsam: {document['market']}: {document['message']}", file=sys.stderr, flush=True)
 
 
 def _refresh_views(fleet: Fleet) -> int:
@@ -279,16 +333,6 @@ def _summary(done: Sequence[Mapping[str, Any]]) -> str:
     for document in done:
         if document["outcome"] in ("failed", "halted"):
             lines.append(wrapped(f"{document['market']}: {document['message'].partition('\n')[0]}", "  ", "    "))
+    made = [document["run_dir"] for document in done if document["run_dir"] is not None]
+    lines += [f"Next: dsam report {shown_path(Path(made[-1]))} --open"] if made else []
     return "\n".join(lines)
-
-
-def fleet_error(error: DsamError, seconds: float) -> dict[str, Any]:
-    """A look or a refresh that was refused as a whole."""
-    parts = {"where": error.where, "got": error.got, "wanted": error.wanted, "fix": error.fix}
-    texts = {name: None if part is None else str(part) for name, part in parts.items()}
-    return {
-        "status": "failed",
-        "markets": [],
-        "error": {"type": type(error).__name__, "what": error.what, **texts},
-        "seconds": round(seconds, 3),
-    }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from dsam_assets.cli.side_results import side_results
 from dsam_assets.cli.words import COLOURS, MARKS, count, joined, paint, sentence, shown_path, wrapped
 
 if TYPE_CHECKING:
+    from dsam_assets.cli.progress import StepLines
     from dsam_assets.cli.validating import Validation
     from dsam_assets.config.schema import Config
     from dsam_assets.design.matrix import ModelMatrix
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from dsam_assets.verdict import GateResult
 
 VERBS = {"warn": "warns", "fail": "fails", "not_computed": "was not computed"}
-STEP_WIDTH = 24
 # Files that a reader opens first, as far as the run has them.
-REPORTS = (
-    "report.html", "diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv", "optimisation_best.csv",
+PAGE = "report.html"
+READ_FIRST = (
+    PAGE, "diagnostics_summary.txt", "budget_allocation.csv", "posterior_summary.csv", "optimisation_best.csv",
     "group_coefficients.csv", "transform_sensitivity_summary.csv",
 )  # fmt: skip
 CLASSES = {
@@ -34,66 +34,13 @@ CLASSES = {
 }
 
 
-class StepLines(logging.Handler):
-    """Prints one line per computed step; reused steps share a line. Without a stream it only keeps the names."""
-
-    def __init__(self, stream: TextIO | None, *, forced: bool = False) -> None:
-        super().__init__(logging.INFO)
-        self.stream = stream
-        self.forced = forced
-        self.computed: list[str] = []
-        self.reused: list[str] = []
-        self._waiting: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        event, asset = record.getMessage(), getattr(record, "asset", "")
-        # Config and data file are read in every run; that they say the same as before is no news unless all is forced.
-        if event == "reused" or (event == "unchanged" and not self.forced):
-            self.reused.append(asset)
-            self._waiting.append(asset)
-        elif event in ("computed", "unchanged"):
-            self.flush_reused()
-            self.computed.append(asset)
-            same = ", same result as before" if event == "unchanged" else ""
-            self._print(f"  {asset:<{STEP_WIDTH}} {getattr(record, 'seconds', 0.0):7.2f} s{same}")
-        elif event != "started":
-            self._print(wrapped(event, "  ", "    "))
-
-    def flush_reused(self) -> None:
-        """Print the reused steps since the last line, if any."""
-        if self._waiting:
-            text = wrapped(f"reused, inputs unchanged: {', '.join(self._waiting)}", "  ", "    ")
-            self._waiting.clear()
-            if self.stream is not None:
-                self._print(paint(text, "2", self.stream))
-
-    def _print(self, text: str) -> None:
-        if self.stream is None:
-            return
-        try:
-            print(text, file=self.stream, flush=True)
-        except BrokenPipeError:
-            self.stream = None  # the reader has gone; the run goes on
-
-
-def listen(stream: TextIO | None, *, forced: bool = False) -> StepLines:
-    """Follow the graph's steps and Stan's compiling; prints them unless there is no stream."""
-    handler = StepLines(stream, forced=forced)
-    for name in ("dsam.progress", "dsam.stan"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    return handler
-
-
 def summary(result: RunResult, handler: StepLines) -> str:
     """The end of a run: steps, verdict, plan, where things are, what to do next."""
-    handler.flush_reused()
+    handler.finish()
     steps = f"{count(len(handler.computed), 'step')} computed, {len(handler.reused)} reused"
+    head = f"Run {result.status}\n{steps}, {result.seconds:.1f} s in all"
     story = (_model(result), _verdict(result), side_results(result.facts), _plan(result), _places(result))
-    parts = [f"{steps}, {result.seconds:.1f} s in all", *story]
-    return "\n" + "\n\n".join(part for part in parts if part)
+    return "\n" + "\n\n".join(part for part in (head, *story) if part)
 
 
 def _model(result: RunResult) -> str:
@@ -171,12 +118,17 @@ def _plan(result: RunResult) -> str:
 
 
 def _places(result: RunResult) -> str:
+    """Where things are, what to read first, and the next command."""
     folder = shown_path(result.path)
-    found = {path.name: path.relative_to(result.path) for path in result.path.rglob("*") if path.name in REPORTS}
-    names = [str(found[name]) for name in REPORTS if name in found] or ["run_manifest.json"]
-    head = f"Run folder: {folder} ({count(result.files, 'file')})"
-    hint = ["For intervals and probabilities set fit.method: mcmc"] if result.report.is_point else []
-    return "\n".join([head, "Next: read in it", *(f"  {name}" for name in names), *hint])
+    found = {path.name: path.relative_to(result.path) for path in result.path.rglob("*") if path.name in READ_FIRST}
+    lines = [f"Run folder: {folder} ({count(result.files, 'file')})"]
+    if PAGE in found:
+        lines += [f"Open {folder}/{found[PAGE]}", f"Next: dsam report {folder} --open"]
+    names = [str(found[name]) for name in READ_FIRST if name in found and name != PAGE] or ["run_manifest.json"]
+    lines += ["Read in it", *(f"  {name}" for name in names)]
+    return "\n".join(
+        [*lines, *(["For intervals and probabilities set fit.method: mcmc"] if result.report.is_point else [])]
+    )
 
 
 def validation_summary(validation: Validation, path: Path) -> str:
@@ -205,7 +157,7 @@ def validation_summary(validation: Validation, path: Path) -> str:
     lines = [f"{path} is valid", *(wrapped(text, f"  {name:<8}", " " * 10) for name, text in facts)]
     if validation.run_dir is not None:
         lines.append(wrapped(f"{shown_path(validation.run_dir)} (the run's metadata)", f"  {'wrote':<8}", " " * 10))
-    return "\n".join([*lines, *gate_lines(checked.gates), f"Next: dsam run --config {path}"])
+    return "\n".join([*lines, *gate_lines(checked.gates), "Status: ok", f"Next: dsam run --config {path}"])
 
 
 def _groups(matrix: ModelMatrix) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -16,9 +17,15 @@ NARROWEST, WIDEST = 40, 100
 _LABELLED = re.compile(r"  (where|got|wanted|do this): +")
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a screen on which a line can be drawn again."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def paint(text: str, code: str, stream: TextIO | None = None) -> str:
-    """Colour on terminals only."""
-    return f"\033[{code}m{text}\033[0m" if (stream or sys.stdout).isatty() else text
+    """Colour on terminals, unless `NO_COLOR` is set."""
+    coloured = is_terminal(stream or sys.stdout) and not os.environ.get("NO_COLOR")
+    return f"\033[{code}m{text}\033[0m" if coloured else text
 
 
 def width() -> int:

@@ -51,7 +51,7 @@ def report_page(
     from jinja2 import Environment, StrictUndefined
 
     wanted = {name for section in sections for name in section.figures}
-    drawn = {name: _split(json.loads(text)) for name, text in figures.items() if name in wanted}
+    drawn = {name: _split(json.loads(text)) for name, text in sorted(figures.items()) if name in wanted}
     text = files("dsam_assets.report").joinpath("templates", TEMPLATE).read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text).render(

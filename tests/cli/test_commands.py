@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,8 @@ def run_folders(market: Market) -> list[Path]:
     return sorted(results.iterdir()) if results.exists() else []
 
 
+COMMANDS = ("init", "validate", "run", "report", "compare", "status", "refresh", "sync", "stan", "ui")
+
 # help, unknown words
 
 
@@ -35,33 +39,64 @@ def run_folders(market: Market) -> list[Path]:
 def test_help_lists_the_commands(arguments: tuple[str, ...], dsam: Dsam) -> None:
     answer = dsam(*arguments)
     assert answer.status == 0
-    for command in ("init", "validate", "run", "status", "refresh", "sync", "stan", "ui", "help"):
+    for command in (*COMMANDS, "help"):
         assert f"\n    {command} " in answer.out
+    for status in ("0    done", "2    bad input", "3    a quality gate", "130  interrupted"):
+        assert status in answer.out
+    assert all(len(line) <= 80 for line in answer.out.splitlines())
 
 
-@pytest.mark.parametrize("command", ["init", "validate", "run", "status", "refresh", "sync", "stan", "ui"])
-def test_every_command_has_help(command: str, dsam: Dsam) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, dsam: Dsam, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     answer = dsam(command, "--help")
     assert (answer.status, answer.err) == (0, "")
     assert f"usage: dsam {command}" in answer.out
+    assert re.search(rf"^examples?:\n  dsam {command}", answer.out, re.MULTILINE)
+    assert all(len(line) <= 80 for line in answer.out.splitlines())
+    assert dsam("help", command) == answer
+    if command != "ui":
+        assert "-q, --quiet" in answer.out
+        assert "--json" in answer.out
+
+
+def test_help_comes_at_once_and_loads_nothing_heavy() -> None:
+    script = "import sys; from dsam_assets.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    heavy = {"pandas", "numpy", "dagster", "pydantic", "pandera", "plotly", "scipy", "xarray", "yaml", "cmdstanpy"}
+    assert heavy & set(done.stderr.split()) == set()
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        ("fit",), ("run",), ("validate",), ("run", "--confg", "uk.yaml"), ("run", "--config", "uk.yaml", "--fast"),
-        ("run", "--config", "uk.yaml", "--quiet", "--json"), ("init", "--out", "x.yaml", "--template", "bml"),
-        ("ui", "--port", "many"),
+        (("fit",), "There is no command fit. where: dsam wanted: dsam [-h]"),
+        (("repot",), "do this: Did you mean report?"),
+        (("run",), "--config is missing. where: dsam run wanted: dsam run [-h]"),
+        (("validate",), "do this: dsam validate --help says more."),
+        (("run", "--confg", "uk.yaml"), "There is no flag --confg. where: dsam run"),
+        (("run", "--confg", "uk.yaml"), "Did you mean --config?"),
+        (("run", "--config", "uk.yaml", "--fast"), "There is no flag --fast."),
+        (("run", "--config", "uk.yaml", "more"), "This is not understood: more"),
+        (("run", "-q", "--config", "uk.yaml", "--json"), "not allowed with argument -q/--quiet"),
+        (("init", "--out", "x.yaml", "--template", "bml"), "There is no --template called bml."),
+        (("init", "--out", "x.yaml", "--template", "bml"), "Did you mean blm?"),
+        (("ui", "--port", "many"), "invalid int value"),
+        (("help", "repot"), "There is no command repot."),
     ],
-)  # fmt: skip
+)
 def test_unknown_words_are_refused(
-    arguments: tuple[str, ...], dsam: Dsam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], words: str, dsam: Dsam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     answer = dsam(*arguments)
-    assert (answer.status, answer.out) == (2, "")
-    assert "usage: dsam" in answer.err
+    assert_one_message(answer, words)
+    assert answer.out == "" or answer.document["error"]["type"] == "UsageError"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_said(dsam: Dsam) -> None:
+    assert re.fullmatch(r"dsam \d+\.\d+\.\d+\n", dsam("--version").out)
 
 
 # init
@@ -86,7 +121,7 @@ def test_a_template_is_valid_as_written(template: str, coefficients: int, market
     config = market.folder / "first.yaml"
     written = dsam("init", "--template", template, "--out", config)
     assert (written.status, written.err) == (0, "")
-    assert f"dsam validate --config {config}" in written.out
+    assert f"Next: dsam validate --config {config}" in written.out
     write_template_data(market)
     answer = dsam("validate", "--config", config)
     assert (answer.status, answer.err) == (0, "")
@@ -97,6 +132,15 @@ def test_the_default_template_is_blm(dsam: Dsam, tmp_path: Path) -> None:
     dsam("init", "--out", tmp_path / "a.yaml")
     dsam("init", "--out", tmp_path / "b.yaml", "--template", "blm")
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
+
+
+def test_init_as_json_and_in_silence(dsam: Dsam, tmp_path: Path) -> None:
+    target = tmp_path / "a.yaml"
+    document = dsam("init", "--out", target, "--json").document
+    assert document == {"status": "written", "path": str(target), "template": "blm"}
+    refused = dsam("init", "--out", target, "--json")
+    assert (refused.status, refused.document["path"], refused.document["status"]) == (2, None, "failed")
+    assert dsam("init", "--out", target, "--overwrite", "-q") == Answer(0, f"{target}\n", "")
 
 
 def test_init_overwrites_only_when_told(dsam: Dsam, tmp_path: Path) -> None:
@@ -198,7 +242,11 @@ def test_a_run_tells_its_story_and_the_next_one_reuses_it(market: Market, dsam: 
     assert "Verdict: PASS" in first.out
     assert "The results are final" in first.out
     assert "Budget plan (final), spend per period" in first.out
+    assert "\nRun complete\n" in first.out
     assert f"Run folder: {folder} (" in first.out
+    assert f"\nOpen {folder}/80_interpretation/report.html\nNext: dsam report {folder} --open\n" in first.out
+    assert "quick steps" in first.out
+    assert "config/fit" not in first.out
     assert "\n  40_diagnostics/diagnostics_summary.txt\n  60_optimisation/budget_allocation.csv\n" in first.out
     assert "\033" not in first.out
     assert all(len(line) <= 80 for line in first.out.splitlines() if str(market.folder) not in line)
@@ -206,7 +254,7 @@ def test_a_run_tells_its_story_and_the_next_one_reuses_it(market: Market, dsam: 
     for name in ("40_diagnostics/diagnostics_summary.txt", "60_optimisation/budget_allocation.csv"):
         assert (folder / name).exists()
 
-    second = dsam("run", "--config", market.config, "--run-dir", folder.with_name("second"))
+    second = dsam("run", "--config", market.config, "--run-dir", folder.with_name("second"), "--verbose")
     assert second.status == 0
     assert f"1 step computed, {int(steps.group(1)) - 1} reused" in second.out
     reused = second.out.partition("run_bundle")[0]
@@ -375,8 +423,11 @@ def test_sync_follows_the_folder_of_configs(market: Market, dsam: Dsam, dagster_
     assert "removed de\n" in answer.out
     assert "Not A Market" in answer.out
     assert answer.out.endswith("0 added, 1 removed, 1 refused\n")
+    assert dsam(*configs, "--json").document["status"] == "failed"
     (market.folder / "Not A Market.yaml").unlink()
     assert dsam(*configs) == Answer(0, "0 added, 0 removed\n", "")
+    assert dsam(*configs, "-q") == Answer(0, "", "")
+    assert dsam(*configs, "--json").document == {"status": "done", "added": [], "removed": [], "refused": []}
     with dg.DagsterInstance.from_config(str(market.folder / ".dsam" / "dagster")) as instance:
         assert list(instance.get_dynamic_partitions("market")) == ["uk"]
 
@@ -398,6 +449,9 @@ def test_stan_prints_version_and_origin(dsam: Dsam, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("resources.toolchain.executables.compile_all", compile_all)
     assert dsam("stan", "--compile").out.endswith("ready: /cache/linear\n")
     assert compiled == [HOME]
+    assert dsam("stan", "-q") == Answer(0, "/opt/stan\n", "")
+    document = dsam("stan", "--compile", "--json").document
+    assert (document["version"], document["path"], document["programs"]) == ("9.9.9", "/opt/stan", ["/cache/linear"])
 
 
 def test_a_missing_toolchain_is_one_message(dsam: Dsam, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ import sqlalchemy as sa
 
 from dsam_assets.cli.documents import as_json
 from dsam_assets.cli.plan_words import expected_change, last_of_budget, plan_lines, plan_table
+from dsam_assets.cli.progress import Clock, StepLines
 from dsam_assets.cli.question_words import question_lines, scenario_lines, weak_lines
-from dsam_assets.cli.terminal import StepLines
 from dsam_assets.cli.words import count, joined, message, paint
 from resources.local_instance import quick_sqlite
 
@@ -60,21 +62,80 @@ def test_long_lines_of_a_message_hang_below_their_label_and_formulas_keep_their_
     assert all(len(line) <= 80 for line in [*lines[:2], *fix])
 
 
-def test_reused_steps_share_a_line_and_a_quiet_listener_still_counts() -> None:
+STEPS = (("a", "started", 0.0), ("a", "reused", 0.0), ("b", "unchanged", 0.1), ("c", "computed", 0.2),
+         ("d", "computed", 0.1), ("e", "computed", 1.5))  # fmt: skip
+
+
+def told(handler: StepLines) -> None:
+    for asset, event, seconds in STEPS:
+        handler.emit(logging.makeLogRecord({"msg": event, "asset": asset, "seconds": seconds}))
+    handler.emit(logging.makeLogRecord({"msg": "compiling linear"}))
+    handler.finish()
+    assert (handler.reused, handler.computed) == (["a", "b"], ["c", "d", "e"])
+
+
+def test_slow_steps_have_a_line_and_quick_ones_share_one() -> None:
     screen = io.StringIO()
-    for handler in (StepLines(screen), StepLines(None)):
-        for asset, event in (
-            ("a", "started"),
-            ("a", "reused"),
-            ("b", "unchanged"),
-            ("c", "started"),
-            ("c", "computed"),
-        ):
-            record = logging.makeLogRecord({"msg": event, "asset": asset, "seconds": 1.5})
-            handler.emit(record)
-        handler.emit(logging.makeLogRecord({"msg": "compiling linear"}))
-        assert (handler.reused, handler.computed) == (["a", "b"], ["c"])
-    assert screen.getvalue() == f"  reused, inputs unchanged: a, b\n  {'c':<24}    1.50 s\n  compiling linear\n"
+    told(StepLines(screen))
+    told(StepLines(None))  # a quiet listener still counts
+    assert screen.getvalue() == f"  {'e':<24}    1.50 s\n  compiling linear\n  {'2 quick steps':<24}    0.30 s\n"
+
+
+def test_every_step_is_named_when_asked_for_and_reused_ones_share_a_line() -> None:
+    screen = io.StringIO()
+    told(StepLines(screen, every=True))
+    computed = [f"  {name:<24} {seconds:7.2f} s" for name, _, seconds in STEPS[3:]]
+    lines = ["  reused, inputs unchanged: a, b", *computed, "  compiling linear"]
+    assert screen.getvalue().splitlines() == lines
+
+
+def clock_of(monkeypatch: pytest.MonkeyPatch, screen: io.StringIO | None) -> tuple[Clock, list[str]]:
+    monkeypatch.setattr("dsam_assets.cli.progress.TICK", 0.01)
+    monkeypatch.setattr("dsam_assets.cli.progress.REMINDER", 0.02)
+    lines: list[str] = []
+    return Clock(screen, lines.append), lines
+
+
+def wait_for(seen: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 20
+    while not seen() and time.monotonic() < limit:
+        time.sleep(0.005)
+
+
+def test_a_long_step_is_named_in_place_on_a_terminal_and_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    clock, lines = clock_of(monkeypatch, screen)
+    clock.start("loo")
+    wait_for(lambda: screen.getvalue().count("loo … 0 s") > 1)
+    clock.stop()
+    assert screen.getvalue().startswith("\r\033[K  loo … 0 s\r\033[K  loo")
+    assert screen.getvalue().endswith("\r\033[K")
+    assert lines == []
+    before = screen.getvalue()
+    clock.start("posterior")  # Stan's own bar is there
+    time.sleep(0.05)
+    clock.stop()
+    assert screen.getvalue() == before
+
+
+def test_a_long_step_is_named_now_and_then_where_nothing_can_be_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, lines = clock_of(monkeypatch, None)
+    clock.start("posterior")
+    wait_for(lambda: len(lines) > 1)
+    clock.stop()
+    assert lines[0] == "  posterior is running, 0 s"
+    number = len(lines)
+    time.sleep(0.05)
+    assert len(lines) == number
+
+
+def test_colour_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert paint("x", "31", Screen()) == "x"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert paint("x", "31", Screen()) != "x"
+    monkeypatch.setenv("TERM", "dumb")
+    assert paint("x", "31", Screen()) == "x"
 
 
 def test_a_forced_step_counts_as_computed_even_if_its_result_is_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from importlib.resources import files
 
 SCRIPT = "plotly.min.js"
@@ -43,6 +44,18 @@ def figure_page(figure_json: str, title: str, script: str) -> str:
     return _PAGE.format(
         title=html.escape(title), script=html.escape(script), figure=script_safe(json.dumps(json.loads(figure_json)))
     )
+
+
+def figure_of(page: str) -> str:
+    """The figure of such a page, as JSON.
+
+    Raises:
+        ValueError: the page is not one that `figure_page` wrote.
+    """
+    found = re.search(r"^  const figure = (\{.*\});$", page, re.MULTILINE)
+    if found is None:
+        raise ValueError("the page holds no figure")
+    return found[1]
 
 
 def script_safe(text: str) -> str:
