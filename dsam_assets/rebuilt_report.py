@@ -37,6 +37,7 @@ def rebuild_report(folder: Path) -> Path:
     from dsam_assets.report.bundle import join
     from dsam_assets.report.documents import PAGE
     from resources.codecs import json_bytes
+    from resources.store import write_file
 
     run = load_run(folder)
     layout = run.model.config.outputs.layout
@@ -47,17 +48,21 @@ def rebuild_report(folder: Path) -> Path:
     }
     manifest = {**run.manifest, "files": dict(sorted({**run.manifest["files"], **listed}.items()))}
     for name, content in {**contents, MANIFEST: json_bytes(manifest)}.items():
-        _write(folder / name, content)
+        write_file(folder / name, content)
     return folder / join("interpretation", layout, PAGE)
 
 
-def _write(place: Path, content: bytes) -> None:
-    from upath import UPath
+def write_page(folder: Path, out: Path) -> None:
+    """Write a run's report to another place; the run folder is only read.
 
-    from resources.store import write_atomic
+    Raises:
+        StoreError: as `rebuild_report`.
+    """
+    from dsam_assets.loaded_run import load_run
+    from dsam_assets.report.documents import PAGE
+    from resources.store import write_file
 
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(UPath(place), content)
+    write_file(out, _documents(load_run(folder))[PAGE].encode())
 
 
 def _documents(run: LoadedRun) -> dict[str, str]:

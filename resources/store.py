@@ -208,6 +208,12 @@ def fingerprint(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file of this machine whole or not at all, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(UPath(path), content)
+
+
 def write_atomic(path: UPath, content: bytes) -> None:
     """Write to a temporary name in the same folder, flush to disk, rename."""
     if path.protocol not in ("", "file"):

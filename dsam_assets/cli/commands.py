@@ -23,7 +23,7 @@ from dsam_assets.cli.parser import (
     UsageError,
     add_command,
     refused_as,
-    require_known_flags,
+    require_known_words,
 )
 from dsam_assets.cli.results import add_commands as add_result_commands
 from dsam_assets.errors import ConfigError, DsamError
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _understood(given: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
-    require_known_flags(given, parser.get_default("commands"))
+    require_known_words(given, parser, parser.get_default("commands"))
     options = parser.parse_args(given)
     return options if "command" in options else parser.parse_args(["help"])
 
@@ -101,6 +101,8 @@ def build_parser() -> Parser:
     _add_machine_commands(commands)
     helper = add_command(commands, "help", lambda options: _help(parser, options), "show this help, or a command's", "")
     helper.add_argument("about", nargs="?", metavar="COMMAND", help="the command to explain")
+    for command in commands.choices.values():
+        command.add_amount()
     parser.set_defaults(commands=commands.choices)
     return parser
 
@@ -175,7 +177,8 @@ def _add_machine_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     stan.add_argument("--compile", action="store_true", help="compile all programs now")
     refused_as(stan, lambda options: {"programs": []})
     more = "Prints a link with a token; Ctrl-C stops it.\n\nexample:\n  dsam ui --configs configs --port 3000"
-    ui = add_command(commands, "ui", _ui, "open the Dagster UI on 127.0.0.1", more)
+    ui = add_command(commands, "ui", _ui, "open the Dagster UI on 127.0.0.1", more, quiet="the link")
+    refused_as(ui, lambda options: {"url": None})
     ui.add_argument("--port", type=int, default=3000, help="port (default: 3000)")
     for command in (sync, ui):
         command.add_argument(
@@ -198,7 +201,8 @@ def _help(parser: Parser, options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from dsam_assets.config.templates import template
+    from dsam_assets.cli.words import wrapped
+    from dsam_assets.config.templates import template, to_edit
 
     text = template(options.template)
     where = str(options.out)
@@ -217,7 +221,7 @@ def _init(options: argparse.Namespace) -> int:
         print(options.out)
     else:
         print(f"Wrote {options.out} (template {options.template})")
-        print("Edit in it: data.path, data.date_var and model.formula")
+        print(wrapped(f"Edit in it: {to_edit(text)}", "", "  "))
         print(f"Next: {PROGRAM} validate --config {options.out}")
     return 0
 
@@ -311,6 +315,13 @@ def _stan(options: argparse.Namespace) -> int:
 
 
 def _ui(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.documents import as_json
     from dsam_assets.cli.serving import serve
 
-    return serve(options.configs, options.port)
+    def tell(configs: Path, url: str) -> None:
+        if options.json:
+            print(as_json({"status": "starting", "url": url, "configs": str(configs)}))
+        else:
+            print(url if options.quiet else f"Markets: {configs}\nOpen {url} (stop with Ctrl-C)")
+
+    return serve(options.configs, options.port, tell=tell)

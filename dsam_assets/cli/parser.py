@@ -40,16 +40,37 @@ class UsageError(DsamError):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` with a suggestion where argparse would print its own message and leave."""
+    """Raises `UsageError` with a suggestion where argparse would print its own message and leave.
 
-    def __init__(self, **settings: Any) -> None:
+    Attributes:
+        quiet: what `--quiet` leaves of a command's output; empty for a command that has neither `--quiet` nor `--json`.
+    """
+
+    def __init__(self, *, quiet: str = "", **settings: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
+        self.quiet = quiet
+
+    def add_amount(self) -> None:
+        """Add the flags that all commands share, below a command's own."""
+        if self.quiet:
+            amount = self.add_mutually_exclusive_group()
+            amount.add_argument("-q", "--quiet", action="store_true", help=f"print only {self.quiet}")
+            amount.add_argument("--json", action="store_true", help="print one JSON document")
+
+    @property
+    def usage_line(self) -> str:
+        """The command with its flags, on one line."""
+        return " ".join(self.format_usage().removeprefix("usage: ").split())
+
+    def flags(self, *, hidden: bool = False) -> list[str]:
+        """The flags that help shows, or also those that programs alone use."""
+        shown = [action for action in self._actions if hidden or action.help != argparse.SUPPRESS]
+        return [flag for action in shown for flag in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         what, fix = self._told(message)
-        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
-        raise UsageError(what, where=self.prog, wanted=usage, fix=fix or f"{self.prog} --help says more.")
+        raise UsageError(what, where=self.prog, wanted=self.usage_line, fix=fix or f"{self.prog} --help says more.")
 
     def _told(self, message: str) -> tuple[str, str]:
         """argparse's message as a sentence, and a suggestion."""
@@ -71,23 +92,45 @@ def _nearest(word: str, choices: Sequence[str]) -> str:
     return f"Did you mean {plain[near[0]]}?" if near else ""
 
 
-def require_known_flags(given: Sequence[str], commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    """Refuse a flag that a command does not have before asking for one that it needs: it was probably meant."""
-    command = next((commands[word] for word in given[:1] if word in commands), None)
-    if command is None:
+def require_known_words(given: Sequence[str], parser: Parser, commands: Mapping[str, Parser]) -> None:
+    """Refuse what argparse would refuse with less to say: flags that do not exist or stand before the command, and a
+    file without its flag.
+    """
+    if not given:
         return
-    told = [action for action in command._actions if action.help != argparse.SUPPRESS]
-    hidden = [flag for action in command._actions if action not in told for flag in action.option_strings]
-    known = [flag for action in told for flag in action.option_strings]
-    for word in given[1:]:
+    if given[0] in commands:
+        _require_flags(given[1:], commands[given[0]])
+        _require_flag_of_file(given[1:], commands[given[0]])
+    elif given[0].startswith("-") and given[0] not in parser.flags():
+        command = next((word for word in given if word in commands), "COMMAND")
+        known = any(given[0] in each.flags() for each in commands.values())
+        fix = f"Flags follow the command: {PROGRAM} {command} {given[0]}" if known else ""
+        raise _no_flag(given[0], parser, fix)
+
+
+def _require_flags(given: Sequence[str], command: Parser) -> None:
+    """Refuse an unknown flag before asking for one that is missing: it was probably meant."""
+    for word in given:
         flag = word.partition("=")[0]
-        if word.startswith("--") and word != "--" and flag not in (*known, *hidden):
-            raise UsageError(
-                f"There is no flag {flag}.",
-                where=command.prog,
-                wanted=" ".join(command.format_usage().removeprefix("usage: ").split()),
-                fix=_nearest(flag, known) or f"{command.prog} --help says more.",
-            )
+        if word.startswith("--") and word != "--" and flag not in command.flags(hidden=True):
+            raise _no_flag(flag, command)
+
+
+def _no_flag(flag: str, command: Parser, fix: str = "") -> UsageError:
+    fix = fix or _nearest(flag, command.flags()) or f"{command.prog} --help says more."
+    return UsageError(f"There is no flag {flag}.", where=command.prog, wanted=command.usage_line, fix=fix)
+
+
+def _require_flag_of_file(given: Sequence[str], command: Parser) -> None:
+    """Say how a file is named when it stands alone, as in `dsam run uk.yaml`."""
+    needed = [action.option_strings[0] for action in command._actions if action.required and action.option_strings]
+    if needed and given[:1] and not given[0].startswith("-") and needed[0] not in given:
+        raise UsageError(
+            f"{needed[0]} is missing.",
+            where=command.prog,
+            wanted=command.usage_line,
+            fix=f"{command.prog} {needed[0]} {' '.join(given)}",
+        )
 
 
 def add_command(
@@ -103,11 +146,8 @@ def add_command(
         more: examples and what to know, below its flags.
         quiet: what `--quiet` leaves; without it the command has neither `--quiet` nor `--json`.
     """
-    parser: Parser = commands.add_parser(name, help=brief, description=f"{brief[:1].upper()}{brief[1:]}.", epilog=more)
-    if quiet:
-        amount = parser.add_mutually_exclusive_group()
-        amount.add_argument("-q", "--quiet", action="store_true", help=f"print only {quiet}")
-        amount.add_argument("--json", action="store_true", help="print one JSON document")
+    about = f"{brief[:1].upper()}{brief[1:]}."
+    parser: Parser = commands.add_parser(name, help=brief, description=about, epilog=more, quiet=quiet)
     parser.set_defaults(command=run, parser=parser, refusal=dict)
     return parser
 

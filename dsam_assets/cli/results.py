@@ -15,14 +15,17 @@ def add_commands(commands: Any) -> None:
         "RUN is a run folder, or a folder of run folders, whose newest is taken.\n\n"
         "examples:\n"
         "  dsam report configs/results --open     # the newest run, in the browser\n"
-        "  dsam report configs/results --rebuild  # write it again from the run's tables"
+        "  dsam report configs/results --rebuild  # write it again from the run's tables\n"
+        "  dsam report configs/results --out uk.html  # a copy made anew, e.g. to mail it"
     )
     report = add_command(
         commands, "report", _report, "say where a run's report is; open it, or write it again", more, quiet="its path"
     )
     report.add_argument("run", type=Path, metavar="RUN", help="run folder, or a folder of run folders")
     report.add_argument("--open", action="store_true", help="open it in the browser")
-    report.add_argument("--rebuild", action="store_true", help="write it again from the tables and figures of the run")
+    where = report.add_mutually_exclusive_group()
+    where.add_argument("--rebuild", action="store_true", help="write it again from the tables and figures of the run")
+    where.add_argument("--out", type=Path, metavar="FILE", help="write it there instead; the run folder stays as it is")
     refused_as(report, lambda options: {"run_dir": str(options.run), "report": None, "verdict": None})
 
     more = (
@@ -43,13 +46,13 @@ def add_commands(commands: Any) -> None:
 def _report(options: argparse.Namespace) -> int:
     from dsam_assets.cli.reports import find_report, opened, report_document, report_text
 
-    found = find_report(options.run, rebuild=options.rebuild)
+    found = find_report(options.run, rebuild=options.rebuild, out=options.out)
     if options.json:
         from dsam_assets.cli.documents import as_json
 
         print(as_json(report_document(found)))
     else:
-        print(found.page if options.quiet else report_text(found, rebuilt=options.rebuild, opened=options.open))
+        print(found.page if options.quiet else report_text(found, opened=options.open))
     if options.open:
         opened(found.page)
     return 0

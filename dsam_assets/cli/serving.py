@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,8 +34,14 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
     return added, removed, [str(error) for error in refused]
 
 
-def serve(configs: Path | None, port: int) -> NoReturn:
-    """Start Dagster's UI and daemon on the loopback interface, in place of this process."""
+def serve(configs: Path | None, port: int, *, tell: Callable[[Path, str], object]) -> NoReturn:
+    """Start Dagster's UI and daemon on the loopback interface, in place of this process.
+
+    Args:
+        configs: folder of configs.
+        port: where to listen.
+        tell: says where the markets are and which link opens the UI.
+    """
     from resources.locations import locations
 
     sync_markets(configs)
@@ -50,7 +57,7 @@ def serve(configs: Path | None, port: int) -> NoReturn:
         sys.executable, "-m", "resources.web.guarded_dev", "--host", "127.0.0.1", "--port", str(port),
         "-m", "dsam_assets.definitions",
     ]  # fmt: skip
-    print(f"Markets: {places.configs}")
-    print(f"Open http://127.0.0.1:{port}/?token={token} (stop with Ctrl-C)", flush=True)
+    tell(places.configs, f"http://127.0.0.1:{port}/?token={token}")
+    sys.stdout.flush()
     # The UI takes over this process, so that whoever stops it stops the UI, and no server is left behind.
     os.execve(sys.executable, command, environment)  # noqa: S606

@@ -54,18 +54,14 @@ def validate_yaml(path: Path | str, *, run_dir: str | None = None) -> Validation
 
 def write_metadata(checked: Preflight, target: Path) -> None:
     """Write config.original.yaml, config.resolved.yaml and, unless switched off, session_info.txt; nothing else."""
-    from upath import UPath
-
-    from resources.store import write_atomic
+    from resources.store import write_file
 
     loaded, config = checked.loaded, checked.loaded.config
     files = {"config.original.yaml": loaded.original_text, "config.resolved.yaml": resolved_yaml(config)}
     if config.outputs.save_session_info_txt:
         files["session_info.txt"] = _session(checked)
     for name, text in files.items():
-        place = UPath(target / join("run_metadata", config.outputs.layout, name))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(place, text.encode())
+        write_file(target / join("run_metadata", config.outputs.layout, name), text.encode())
 
 
 def _session(checked: Preflight) -> str:

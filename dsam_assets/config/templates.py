@@ -10,6 +10,14 @@ from dsam_assets.errors import ConfigError
 AVAILABLE = ("blm", "re", "cre", "pooled", "hierarchical", "master")
 
 
+EDIT = "# Edit first: "
+
+
+def to_edit(text: str) -> str:
+    """What the header of a template says to edit first."""
+    return next(line.removeprefix(EDIT).rstrip(".") for line in text.splitlines() if line.startswith(EDIT))
+
+
 def template(name: str) -> str:
     """The text of a template.
 

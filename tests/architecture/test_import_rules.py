@@ -44,7 +44,7 @@ ALLOWED = {
     "pandera": ("dsam_assets/tables",),
     "jinja2": ("dsam_assets/report/",),
     "formulaic": ("dsam_assets/design/",),
-    "upath": ("resources/", "dsam_assets/cli/validating"),
+    "upath": ("resources/",),
     "subprocess": ("resources/toolchain/", "resources/workers"),
     "pickle": (),
     "marshal": (),

@@ -52,9 +52,24 @@ def test_a_report_is_found_opened_and_written_again(results: Path, dsam: Dsam, m
     assert {name: (page.parent / name).read_bytes() for name in WRITTEN} == before
     assert json.loads((run / "run_manifest.json").read_text()) == manifest
 
+    elsewhere = results.parent / "mail.html"
+    answer = dsam("report", run, "--out", elsewhere)
+    assert answer.out.startswith(f"Wrote {elsewhere}\n")
+    assert "Next:" not in answer.out
+    assert elsewhere.read_bytes() == before["report.html"]
+    assert dsam("report", run, "--out", elsewhere, "--json").document["status"] == "written"
+    assert {name: (page.parent / name).read_bytes() for name in WRITTEN} == before
+
     figure = run / "20_model_fit" / "fit_scatter.html"
     figure.write_text(figure.read_text().replace("Observed", "Observd", 1) + " ")
     assert_one_message(dsam("report", run, "--rebuild"), "damaged", "fit_scatter.html")
+
+
+def test_a_report_is_only_written_to_a_web_page(dsam: Dsam, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("precious")
+    assert_one_message(dsam("report", tmp_path, "--out", tmp_path / "notes.txt"), "a file like report.html")
+    assert_one_message(dsam("report", tmp_path, "--out", tmp_path / "no" / "r.html"), "folder does not exist")
+    assert (tmp_path / "notes.txt").read_text() == "precious"
 
 
 def test_a_folder_without_a_run_is_refused(dsam: Dsam, tmp_path: Path) -> None:

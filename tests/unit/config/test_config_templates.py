@@ -12,7 +12,7 @@ from dsam_assets.config.availability import check_available
 from dsam_assets.config.key_paths import dotted, schema_keys
 from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.schema import Config
-from dsam_assets.config.templates import template
+from dsam_assets.config.templates import template, to_edit
 from dsam_assets.config.yaml_loader import parse_yaml
 from dsam_assets.errors import ConfigError, NotAvailableYetError
 
@@ -87,3 +87,10 @@ def test_example_rows_can_be_uncommented(load: Load) -> None:
 def test_unknown_templates(name: str) -> None:
     with pytest.raises(ConfigError, match="no template"):
         template(name)
+
+
+@pytest.mark.parametrize("name", ["blm", "master", "re", "cre", "pooled", "hierarchical"])
+def test_every_template_names_the_keys_to_edit_first(name: str) -> None:
+    written = {dotted(path) for path in parse_yaml(template(name).encode(), name).lines}
+    named = set(re.findall(r"[a-z]+\.[a-z_]+", to_edit(template(name))))
+    assert {"data.path", "model.formula"} <= named <= written
