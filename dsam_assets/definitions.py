@@ -28,6 +28,7 @@ from resources.clock import Clock
 from resources.figure_images import FigureImages
 from resources.locations import Locations, data_roots, locations
 from resources.result_store import ResultStore, StoreIOManager
+from resources.run_executor import run_executor
 from resources.stan_resource import StanResource
 
 STAGE_MODULES = (
@@ -54,7 +55,7 @@ def build_definitions(
         jobs=[refit, refresh, fleet_job, observe],
         sensors=build_sensors(automation),
         schedules=build_schedules(automation),
-        executor=dg.in_process_executor,
+        executor=run_executor,
         resources={
             "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),
             "clock": Clock(),

@@ -178,10 +178,8 @@ class _Tick:
 
         if market in self.memory.markets:
             self.known[market] = self.memory.markets[market]
-        paths: Mapping[str, Path | None] = {}
         config = config_files(Path(self.watch.catalogue.folder))[market]
-        if self._see(config):
-            paths = self._named(market, config)
+        paths = self._named(market, config)  # also of a config that is not quiet yet: its files need not wait for it
         named = {name: self._see(path) if path else UNUSED for name, path in paths.items()}
         contents = {CONFIG: self._see(config), **named}
         moving = [name for name, content in contents.items() if not content]

@@ -242,6 +242,26 @@ def test_a_half_written_file_waits_until_it_is_quiet(
     assert "posterior" in served.asked()["uk"]
 
 
+def test_the_files_of_a_config_that_is_being_written_need_not_wait_for_it(
+    served: Served, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Locations(project.folder, str(project.store_root), project.folder.parent / "dagster")
+    served.definitions = build_definitions(places, automation=Automation(settle_seconds=10))
+    clock = [time.time() + 100]
+    monkeypatch.setattr("dsam_assets.assets.sensors.time.time", lambda: clock[0])
+    known = remembered(served.cursor)
+    assert known is not None
+    own_market(project.folder, "de")
+    project.edit("total: 250", "total: 260")
+    waiting = "uk: waits until config_file is quiet"
+    assert served.tick().skip_reason.skip_message == f"de: waits until config_file and data_file is quiet; {waiting}"
+    after = remembered(served.cursor)
+    assert after is not None
+    assert after.files[str(project.data)] == known.files[str(project.data)]  # it is not read again
+    clock[0] += 10
+    assert set(served.asked()) == {"de", "uk"}
+
+
 @pytest.mark.parametrize("when", [pytest.param(0, marks=slow), 4_000_000_000])
 def test_wrong_clocks_of_writers_hide_no_change(served: Served, project: Any, when: int) -> None:
     edit_data(project.data, 25.0)
