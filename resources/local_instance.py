@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,18 +40,38 @@ def local_instance(home: Path, *markets: str) -> Iterator[dg.DagsterInstance]:
 def quick_instance(instance: dg.DagsterInstance) -> Iterator[None]:
     """An instance that is quicker while one run of this process uses it, and as it was afterwards.
 
-    Dagster opens its SQLite files anew for each of some hundred events, commits to disk each time, and merges the
-    write-ahead log on closing. On a busy disk that takes longer than the model. A power cut may lose the last events,
-    never results: these are in the store, which is written through.
+    Dagster opens its SQLite files anew for each of some hundred events, compiles its statements anew, commits to disk
+    each time, and merges the write-ahead log on closing. On a busy disk that takes longer than the model. A power cut
+    may lose the last events, never results: these are in the store, which is written through.
     """
     ask = instance.has_dynamic_partition
     # Asked some 500 times in a run, each time with two queries; the answer does not change meanwhile.
     instance.has_dynamic_partition = cache(ask)  # type: ignore[method-assign]
     try:
-        with quick_sqlite():
+        with quick_sqlite(), kept_engines():
             yield
     finally:
         instance.has_dynamic_partition = ask  # type: ignore[method-assign]
+
+
+@contextmanager
+def kept_engines() -> Iterator[None]:
+    """The event log makes an engine per file instead of one per connection; an engine remembers compiled statements."""
+    from dagster._core.storage.event_log.sqlite import sqlite_event_log as module
+
+    log: Any = module  # the name that is replaced is no part of its interface; a test holds that it is there
+    create, engines = log.create_engine, {}
+
+    def kept(url: str, **settings: Any) -> Any:
+        if url not in engines:
+            engines[url] = create(url, **settings)
+        return engines[url]
+
+    log.create_engine = kept
+    try:
+        yield
+    finally:
+        log.create_engine = create
 
 
 @contextmanager

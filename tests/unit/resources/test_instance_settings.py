@@ -48,6 +48,7 @@ def test_runs_are_watched(instance: Any) -> None:
 
 def test_runs_wait_in_a_queue_and_survive_an_outage_of_the_code_server(instance: Any) -> None:
     assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
+    assert instance.run_coordinator.dequeue_interval_seconds == 1
     assert instance.get_concurrency_config().run_queue_config.max_user_code_failure_retries == 20
     assert instance.get_concurrency_config().run_queue_config.user_code_failure_retry_delay == 10
 
