@@ -32,7 +32,7 @@ class Config(Section):
     Build it with `Config.model_validate(mapping)` or `load_config(path)`; rules between sections are in `rules.py`.
     """
 
-    schema_version: SchemaVersion = Field(default=1, description="Version of this schema. Only 1.")
+    schema_version: SchemaVersion = Field(default=1, description="Version of this schema.")
     data: DataSection = Field(description="Input data.")
     model: ModelSection = Field(description="Formula and model type.")
     cre: CreSection = Field(description="Correlated random effects (Mundlak).")

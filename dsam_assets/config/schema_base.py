@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
@@ -13,6 +14,13 @@ from pydantic_core import PydanticCustomError
 SEED_MAX = 2**32 - 1
 
 _INFINITY = re.compile(r"([+-]?)\.?(?:inf|Inf|INF)")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a number counts, as `docs/config.md` says it: `Annotated[PositiveInt, Unit("weeks")]`."""
+
+    text: str
 
 
 class Section(BaseModel):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dsam_assets.config.schema_base import PositiveInt, Section, Text
+from dsam_assets.config.schema_base import PositiveInt, Section, Text, Unit
 
 Layout = Literal["staged", "flat", "stage_gated"]
 
@@ -20,14 +20,16 @@ class OutputsSection(Section):
 
     root_dir: Text = Field(default="results", description="Folder of the run folders, relative to this config.")
     run_dir: Text | None = Field(
-        default=None, description="Fixed run folder, relative to root_dir; null makes a dated one."
+        default=None,
+        examples=["uk_latest"],
+        description="Fixed run folder, relative to root_dir; null makes a dated one.",
     )
     overwrite: bool = Field(
-        default=False, description="Reuse an existing run folder if it holds only a run's artefacts."
+        default=False, description="Replace an existing run folder, if it holds nothing but a run's files."
     )
     layout: Layout = Field(default="staged", description="Folders inside a run: staged, flat or stage_gated.")
-    decomp_top_n: PositiveInt = Field(
-        default=8, description="Predictors that are marked in decomp_predictor_impact.csv for plots."
+    decomp_top_n: Annotated[PositiveInt, Unit("terms")] = Field(
+        default=8, description="How many terms the decomposition's figures show; marked in decomp_predictor_impact.csv."
     )
     save_model: bool = Field(
         default=True, description="model.nc: everything needed to reload the fit. Alias: save_model_rds."
@@ -84,5 +86,6 @@ class SecuritySection(Section):
     """`security`."""
 
     allow_unsafe_formula: bool = Field(
-        default=False, description="Let formulas run arbitrary Python. Recorded in the run."
+        default=False,
+        description="Must stay false: formulas are parsed and never run as code. true is refused in this version.",
     )
