@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+
+from dsam_assets.config.differences import Difference, differences, word
 
 SOURCE_WORDS = {
     "config_file": "config file",
@@ -90,23 +92,13 @@ def code_causes(recorded: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 def config_cause(section: str, before: bytes, after: bytes) -> str:
     """Which keys of a section of the config changed, and how."""
-    changes = list(_differences(json.loads(before), json.loads(after), ""))
+    changes = [_told(change) for change in differences(json.loads(before), json.loads(after))]
     more = f" and {len(changes) - SHOWN_KEYS} more" if len(changes) > SHOWN_KEYS else ""
     return f"{section} changed: {', '.join(changes[:SHOWN_KEYS])}{more}"
 
 
-def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in dict.fromkeys((*before, *after)):
-            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for position, pair in enumerate(zip(before, after, strict=True)):
-            yield from _differences(*pair, f"{path}[{position}]")
-    elif before != after:
-        scalar = not any(isinstance(each, dict | list) for each in (before, after))
-        short = scalar and all(len(str(each)) <= 20 for each in (before, after))
-        yield f"{path} {_word(before)} → {_word(after)}" if short else path
-
-
-def _word(value: Any) -> str:
-    return "unset" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def _told(change: Difference) -> str:
+    values = (change.before, change.after)
+    scalar = not any(isinstance(each, dict | list) for each in values)
+    short = scalar and all(len(str(each)) <= 20 for each in values)
+    return f"{change.key} {word(change.before)} → {word(change.after)}" if short else change.key

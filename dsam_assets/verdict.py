@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["pass", "warn", "fail", "skipped", "not_computed"]
-Phase = Literal["P0", "P1"]
+Phase = Literal["P0", "P1", "P2"]
 PolicyMode = Literal["explore", "publish", "strict"]
 Gating = Literal["strict", "warn", "off"]
 Overall = Literal["pass", "warn", "fail"]
@@ -59,6 +59,12 @@ CHECKS: Mapping[str, Check] = {
     "within_var_ratio": Check("p1", "P1", "important", "within_var_min_ratio"),
     "pre_identifiability_baseline_media_corr": Check("p1", "P1", "important", "max_abs_corr"),
     "loo_leverage_one": Check("g6", "P1", "important", "rows_with_leverage_one"),
+    "refresh_drift_shift": Check("p2", "P2", "important", "max_shift_beyond_mcse"),
+    "refresh_drift_sign": Check("p2", "P2", "important", "max_sign_flip_probability"),
+    "refresh_drift_share": Check("p2", "P2", "important", "max_share_change"),
+    "refresh_drift_order": Check("p2", "P2", "important", "channel_pairs_reversed"),
+    "refresh_drift_channels": Check("p2", "P2", "important", "channels_added_or_removed"),
+    "refresh_drift_elpd": Check("p2", "P2", "important", "elpd_loss_in_se"),
 }
 
 
@@ -84,9 +90,9 @@ class GateResult:
     """One judged check.
 
     Attributes:
-        gate: `g1`…`g7`, or `p0`/`p1` for checks outside the seven gates.
+        gate: `g1`…`g7`, or `p0`/`p1`/`p2` for checks outside the seven gates.
         check_id: the check's name in the specification, e.g. `sampler_rhat_max`.
-        phase: `P0` before the fit, `P1` after it.
+        phase: `P0` before the fit, `P1` after it, `P2` beside the fit before; what P2 finds is no part of the verdict.
         severity: `critical` or `important`.
         metric: name of the number, e.g. `max_rhat`.
         value: the number; `None` when it was not computed.

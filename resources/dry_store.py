@@ -18,6 +18,10 @@ class DryStore(Store):
     kept: dict[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
     seen: dict[tuple[str, str], Record | None] = field(default_factory=dict)
 
+    @property
+    def writes(self) -> bool:
+        return False
+
     def record(self, market: str, asset: str) -> Record | None:
         key = (market, asset)
         if key not in self.seen:

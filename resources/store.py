@@ -90,6 +90,11 @@ class Store:
 
     root: str
 
+    @property
+    def writes(self) -> bool:
+        """Whether what is written lasts; it does not in a dry look."""
+        return True
+
     def folder_of(self, market: str, asset: str) -> UPath:
         if market == FLEET:
             return UPath(self.root) / FLEET

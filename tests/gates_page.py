@@ -162,6 +162,32 @@ MEANINGS: Mapping[str, Meaning] = {
         "media, no such baseline, or only constant ones. The thresholds shown are those of the default abs_corr_warn "
         "and abs_corr_fail; explore never fails, and strict takes the tighter of the config's and its own.",
     ),
+    "refresh_drift_shift": Meaning(
+        "Did a channel's coefficient move by more than new rows move one?",
+        "Largest over the channels of |new mean − previous mean| less twice its Monte Carlo error, in standard "
+        "deviations of the previous posterior. Like all checks of this phase it is skipped when there is no previous "
+        "fit, warns at most, is no part of the verdict, and is the same in every mode; docs/drift.md has the formulas.",
+    ),
+    "refresh_drift_sign": Meaning(
+        "Did an effect change sign?",
+        "Largest over the channels of the probability that a draw of the new posterior and one of the previous lie on "
+        "opposite sides of zero. Above one half the two medians do.",
+    ),
+    "refresh_drift_share": Meaning(
+        "Was the media effect divided otherwise?",
+        "Largest change of a channel's share of the media effect, over all rows of each fit.",
+    ),
+    "refresh_drift_order": Meaning(
+        "Is the order of the channels by return the same?",
+        "Pairs of channels whose order by ROI or CPA is reversed; a pair counts when the two were and are more than a "
+        "tenth of the larger return apart. Skipped when fewer than two channels have a return in both fits.",
+    ),
+    "refresh_drift_channels": Meaning("Are the channels the same?", "Channels that are in one of the two fits alone."),
+    "refresh_drift_elpd": Meaning(
+        "Does the new fit predict the old rows as well as the last one did?",
+        "By how much the PSIS-LOO log predictive density of the rows that both fits score with the same KPI fell "
+        "beyond 4 nats, in standard errors of the change; 0 when it did not. Skipped for point estimates.",
+    ),
 }
 
 
@@ -180,7 +206,11 @@ def rules(check_id: str) -> tuple[str, ...]:
 
 
 def _checks() -> Iterator[str]:
-    for phase, title in (("P0", "Before the fit (P0)"), ("P1", "After the fit (P1)")):
+    for phase, title in (
+        ("P0", "Before the fit (P0)"),
+        ("P1", "After the fit (P1)"),
+        ("P2", "Beside the fit before (P2)"),
+    ):
         yield f"### {title}\n"
         for check_id in (name for name, check in CHECKS.items() if check.phase == phase):
             yield from _check(check_id)

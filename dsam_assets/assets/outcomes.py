@@ -16,6 +16,7 @@ from dsam_assets.verdict import CHECKS, GateResult, PolicyMode, effective_status
 PREFIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "p0")
 PRIOR_CHECKS = tuple(name for name, check in CHECKS.items() if check.gate == "g1")
 FIT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P1")
+DRIFT_CHECKS = tuple(name for name, check in CHECKS.items() if check.phase == "P2")
 
 MARKETS = dg.DynamicPartitionsDefinition(name="market")
 ERROR_CLASS = "dsam_error"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsam_assets.assets.making import require_current
 from dsam_assets.assets.market_asset import Published, market_asset
+from dsam_assets.assets.outcomes import DRIFT_CHECKS, check_result, check_specs
 from dsam_assets.assets.types import table_columns, tables_type
+from resources.fit_snapshots import FIT_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,3 +102,29 @@ def decomposition(
         generated_terms(from_tables(holiday_features)),
     )  # fmt: skip
     return Published(tables, facts(tables))
+
+
+@market_asset(
+    codec="tables", code=["config", "design", "fit", "diagnostics", "selection", "drift"], after=FIT_PARTS,
+    columns=table_columns("drift_channels"), check_specs=check_specs("refresh_drift", DRIFT_CHECKS),
+    dagster_type=tables_type("refresh_drift", "the fit beside the one before, with its checks"),
+)  # fmt: skip
+def refresh_drift(context: dg.AssetExecutionContext, diagnostics_report: DiagnosticsReport) -> Published:
+    """What changed since the last fit: coefficients, returns and shares, what may have moved them (new rows, revised
+    cells, config, code, sampler noise), and how well the rows of both are predicted. It warns and never halts.
+
+    Both fits are read from the store: this one, and the one before, which is kept when this asset is made. So the fit
+    before is the last one whose verdict let decisions through, and running again what has not changed changes nothing.
+    """
+    from dsam_assets.diagnostics.report import enforce
+    from dsam_assets.drift.compare import checks_of, compare_fits, facts
+    from resources.fit_snapshots import previous_fit, stored_fit, stored_records
+    from resources.generations import Generations
+
+    enforce(diagnostics_report)
+    store, market = context.resources.store.open(), context.partition_key
+    require_current(store, market, FIT_PARTS)
+    records, kept = stored_records(store, market), Generations(store, market)
+    tables = compare_fits(lambda: previous_fit(kept, records), stored_fit(store, market, records))
+    kept.keep(records)
+    return Published(tables, facts(tables), [check_result(row, "explore") for row in checks_of(tables)])

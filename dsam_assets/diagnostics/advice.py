@@ -102,6 +102,23 @@ ADVICE: Mapping[str, str] = {
         "Do not use LOO of the rows named; take dummies of single weeks out of comparisons of models, or give them a "
         "prior that says how large such an event can be."
     ),
+    "refresh_drift_shift": (
+        "Look at drift_causes: revised cells or a changed config explain it, or the new rows say something else than "
+        "the old ones did. Then tell whoever acted on the last report."
+    ),
+    "refresh_drift_sign": (
+        "Do not act on the sign of this effect in either report: look at its interval, at drift_causes, and for what "
+        "moves together with the channel."
+    ),
+    "refresh_drift_share": "Compare drift_channels with drift_causes before the budget is moved after it.",
+    "refresh_drift_order": (
+        "Look at the intervals of both fits in drift_channels: returns that overlap have no order to plan by."
+    ),
+    "refresh_drift_channels": "The media effect is divided otherwise than before: compare totals, not shares.",
+    "refresh_drift_elpd": (
+        "The new fit predicts the old rows worse than the last one did: look at drift_causes and at elpd_influence for "
+        "the rows, and ask whether the market has changed so that one set of coefficients no longer holds."
+    ),
 }
 
 NOT_COMPUTED_ADVICE: Mapping[str, str] = {

@@ -124,6 +124,19 @@ def ess_mean(draws: Draws) -> FloatArray:
     return np.asarray(_arviz().ess(usable, method="mean"), dtype=np.float64)
 
 
+def mcse_means(samples: FloatArray) -> FloatArray:
+    """Monte Carlo standard error of the mean of each parameter's draws, shape (P, chain, draw) → (P,).
+
+    NaN where there is none (`defect`): a point, or draws that are all the same.
+    """
+    result = np.full(len(samples), np.nan)
+    usable = np.array([not defect(sample) for sample in samples], dtype=bool)
+    if usable.any():
+        sizes = np.asarray(_arviz().ess(samples[usable], method="mean"), dtype=np.float64)
+        result[usable] = samples[usable].std(axis=(1, 2), ddof=1) / np.sqrt(sizes)
+    return result
+
+
 def ebfmi(energy: FloatArray) -> FloatArray:
     """Energy Bayesian fraction of missing information per chain (Betancourt, 2016, arXiv:1604.00695).
 

@@ -20,6 +20,11 @@ The numbers are those of the specification's Diagnostics Gates page. Where it le
   seventy coefficients. Whether 0.50 is reached always stands in `prior_predictive_summary`. The other two: observed
   values should lie in the 95 % band of their row, and a predictor that moves less than half as much as the response did
   is over-tight; strict fails where publish warns.
+- **Refresh drift** compares a fit with the one before and warns when the story changed; nothing about it is a defect,
+  so it never fails, in any mode. A quarter of new weekly rows moves a coefficient by about 0.3 posterior sd when the
+  model holds (the spread of the shift is √(sd² before − sd² after)), so one sd is more than new rows explain. A sign
+  flips when the medians have opposite signs (probability above 0.5), by a margin. Ten points of the media effect are
+  what a plan would react to; and the densities fell when they did so by two standard errors beyond 4 nats.
 - **Weeks**: "100+ weeks for a model with 10–15 predictors", so 100 rows for 15 slopes and an intercept; "below 80
   weeks, most media effects will be prior-driven", and 80 weeks per unit of a panel.
 """
@@ -79,6 +84,14 @@ _DATA: Mapping[str, Threshold] = {
     "pre_week_anchor": _NEVER_FAILS,
     "pre_week_gaps": _NEVER_FAILS,
 }
+_DRIFT: Mapping[str, Threshold] = {
+    "refresh_drift_shift": Threshold("above", 1.0, INF),
+    "refresh_drift_sign": Threshold("above", 0.6, INF),
+    "refresh_drift_share": Threshold("above", 0.10, INF),
+    "refresh_drift_order": _NEVER_FAILS,
+    "refresh_drift_channels": _NEVER_FAILS,
+    "refresh_drift_elpd": Threshold("above", 2.0, INF),
+}
 _EXPLORE: Mapping[str, Threshold] = {
     "pre_response_finite": _ANY,
     "pre_design_constants_duplicates": _ANY,
@@ -86,6 +99,7 @@ _EXPLORE: Mapping[str, Threshold] = {
     "pre_design_condition_number": Threshold("above", 1e4, INF),
     "pre_identification": _NEVER_FAILS,
     **_DATA,
+    **_DRIFT,
     "prior_predictive_plausibility": Threshold("below", 0.10, -INF),
     "prior_predictive_coverage": Threshold("below", 0.90, -INF),
     "prior_predictive_movement": Threshold("below", 0.50, -INF),
@@ -111,6 +125,7 @@ _PUBLISH: Mapping[str, Threshold] = {
     "pre_design_condition_number": Threshold("above", 1e4, 1e6, fail_counts_as="warn"),
     "pre_identification": _NEVER_FAILS,
     **_DATA,
+    **_DRIFT,
     "prior_predictive_plausibility": Threshold("below", 0.10, 0.05),
     "prior_predictive_coverage": Threshold("below", 0.90, 0.50),
     "prior_predictive_movement": Threshold("below", 0.50, 0.25),
@@ -136,6 +151,7 @@ _STRICT: Mapping[str, Threshold] = {
     "pre_design_condition_number": Threshold("above", 1e4, 1e6),
     "pre_identification": _NEVER_FAILS,
     **_DATA,
+    **_DRIFT,
     "prior_predictive_plausibility": Threshold("below", 0.50, 0.10),
     "prior_predictive_coverage": Threshold("below", 0.90, 0.90),
     "prior_predictive_movement": Threshold("below", 0.50, 0.50),

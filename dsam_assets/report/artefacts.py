@@ -107,6 +107,11 @@ _DECOMPOSITION: tuple[tuple[str, Condition], ...] = (
     ("decomp_summary", "always"), ("decomp_predictor_impact", "always"), ("decomp_group_impact", "always"),
     ("decomp_timeseries", "always"), ("decomp_channels", "media"), ("channel_evidence", "media"),
 )  # fmt: skip
+_DRIFT: tuple[tuple[str, Condition], ...] = (
+    ("drift_summary", "always"), ("refresh_drift_checks", "always"), ("drift_channels", "drift_media"),
+    ("drift_parameters", "drift"), ("drift_causes", "drift"), ("drift_settings", "drift"), ("drift_columns", "drift"),
+    ("drift_cells", "drift"),
+)  # fmt: skip
 _CHECKED: tuple[tuple[str, Condition], ...] = (
     ("residual_diagnostics", "always"), ("boundary_hits", "bounds"), ("within_variation", "panel"),
     ("identifiability", "identifiability"), ("high_leverage", "leverage"),
@@ -175,6 +180,10 @@ ARTEFACTS: tuple[Artefact, ...] = (
     *(
         Artefact(f"{name}.csv", "decomposition", f"{name}.csv", "decomposition", "save_decomp_csv", condition)
         for name, condition in _DECOMPOSITION
+    ),
+    *(
+        Artefact(f"{name}.csv", "refresh_drift", f"{name}.csv", "decomposition", condition=condition)
+        for name, condition in _DRIFT
     ),
     Artefact("optimisation_runs.csv", "posterior", "optimisation_runs.csv", "post_run", condition="optimised"),
     Artefact(POINT_MEMBER, "posterior", POINT_MEMBER, "post_run", condition="optimised"),
@@ -245,6 +254,7 @@ DECISIONS = (
     "post_run_plots",
     "optimisation_plots",
     "decomposition",
+    "refresh_drift",
     "allocation",
     "response_curves",
     "efficient_frontier",

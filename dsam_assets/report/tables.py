@@ -21,6 +21,7 @@ from dsam_assets.report.columns import (
     text,
 )
 from dsam_assets.report.decomposition_tables import DECOMPOSITION_TABLES
+from dsam_assets.report.drift_tables import DRIFT_TABLES
 from dsam_assets.report.evidence_tables import CALIBRATION_TABLES, POSTFIT_TABLES
 from dsam_assets.report.fleet_tables import FLEET_TABLES
 from dsam_assets.report.forecast_tables import FORECAST_TABLES
@@ -214,6 +215,6 @@ TABLES: dict[str, Table] = {
 TABLES |= BUDGET_TABLES
 _BY_STAGE = (
     PRE_RUN_TABLES, DECOMPOSITION_TABLES, VERDICT_TABLES, SELECTION_TABLES, POSTFIT_TABLES, CALIBRATION_TABLES,
-    FORECAST_TABLES, FLEET_TABLES,
+    FORECAST_TABLES, FLEET_TABLES, DRIFT_TABLES,
 )  # fmt: skip
 TABLES |= {table.name: table for tables in _BY_STAGE for table in tables}

@@ -7,9 +7,9 @@ from dsam_assets.report.columns import STATUS, number, text
 from dsam_assets.tables import Column, Table
 
 CHECK_COLUMNS = (
-    text("gate", "g1…g7, or p0/p1"),
+    text("gate", "g1…g7, or p0/p1/p2"),
     text("check_id", "check, by the specification's name"),
-    Column("phase", "text", "text", "P0 before the fit, P1 after", one_of=("P0", "P1")),
+    Column("phase", "text", "text", "P0 before the fit, P1 after, P2 beside the fit before", one_of=("P0", "P1", "P2")),
     Column("severity", "text", "text", "priority", one_of=("critical", "important")),
     text("metric", "name of the number"),
     number("value", "metric", "the number; missing when not computed", nullable=True),

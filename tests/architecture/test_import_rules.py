@@ -17,6 +17,7 @@ STAGES = (
     "diagnostics",
     "decomposition",
     "selection",
+    "drift",
     "allocation",
     "forecast",
     "report",

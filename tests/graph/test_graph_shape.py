@@ -95,6 +95,10 @@ EDGES = {
         "posterior", "design_matrix", "model_frame", "holiday_features", "prior_table", "diagnostics_report",
         "config/data", "config/decomposition",
     },
+    "refresh_drift": {
+        "posterior", "design_matrix", "model_frame", "loo", "decomposition", "diagnostics_report", "config/data",
+        "config/formula", "config/priors", "config/fit", "config/decomposition",
+    },
     "allocation": {
         "posterior", "design_matrix", "model_frame", "diagnostics_report", "decomposition", "config/allocation",
     },
@@ -119,7 +123,8 @@ EDGES = {
         "spec_summary", "vif_report", "stationarity_report", "transfer_entropy_report", "prior_table",
         "prior_predictive", "posterior", "fit_metrics",
         "posterior_summary", "fitted", "observed", "residuals", "postfit_checks", "chain_diagnostics", "loo", "tscv",
-        "diagnostics_report", "decomposition", "allocation", "response_curves", "efficient_frontier", "forecast",
+        "diagnostics_report", "decomposition", "refresh_drift", "allocation", "response_curves", "efficient_frontier",
+        "forecast",
         "pre_run_plots", "model_fit_plots", "diagnostics_plots",
         "model_selection_plots", "post_run_plots", "optimisation_plots", "forecast_plots", "report",
     },
@@ -157,7 +162,7 @@ GROUPS = {
         "prior_predictive", "pre_run_checks", "pre_run_plots",
     },
     "20_model_fit": {"posterior", "fit_metrics", "model_fit_plots"},
-    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition", "post_run_plots"},
+    "30_post_run": {"posterior_summary", "fitted", "observed", "decomposition", "refresh_drift", "post_run_plots"},
     "40_diagnostics": {
         "residuals", "fit_checks", "postfit_checks", "chain_diagnostics", "diagnostics_report", "diagnostics_plots",
     },
@@ -216,6 +221,7 @@ def test_what_runs_stan_waits_in_the_stan_pool(specs: Nodes) -> None:
         ("pre_run_checks", "P0", {"p0"}),
         ("prior_predictive", "P0", {"g1"}),
         ("diagnostics_report", "P1", {"g2", "g3", "g4", "g5", "g6", "g7", "p1"}),
+        ("refresh_drift", "P2", {"p2"}),
     ],
 )
 def test_every_gate_is_a_check_of_its_asset(specs: Nodes, asset: str, phase: str, gates: set[str]) -> None:
@@ -226,7 +232,7 @@ def test_every_gate_is_a_check_of_its_asset(specs: Nodes, asset: str, phase: str
 
 
 def test_no_other_asset_has_checks(specs: Nodes) -> None:
-    judging = {"pre_run_checks", "prior_predictive", "diagnostics_report"}
+    judging = {"pre_run_checks", "prior_predictive", "diagnostics_report", "refresh_drift"}
     assert {name for name, node in specs().items() if node.check_keys} == judging
 
 
