@@ -29,16 +29,17 @@ SLICES = {
 }  # fmt: skip
 BELOW_POSTERIOR = {
     "fit_metrics", "posterior_summary", "fitted", "residuals", "fit_checks", "postfit_checks", "chain_diagnostics",
-    "loo", "diagnostics_report", "decomposition", "refresh_drift", "allocation", "response_curves", "efficient_frontier", "run_bundle",
-    "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots", "optimisation_plots", "report",
+    "loo", "diagnostics_report", "decomposition", "refresh_drift", "allocation", "response_curves",
+    "efficient_frontier", "run_bundle", "model_fit_plots", "diagnostics_plots", "model_selection_plots",
+    "post_run_plots", "optimisation_plots", "report",
     "forecast", "forecast_plots",
 }  # fmt: skip
 READS_THE_FRAME = {
     "transform_sensitivity", "tscv", "postfit_checks",
     "model_frame", "holiday_features", "design_matrix", "data_dictionary", "spec_summary", "fitted", "observed",
-    "residuals", "loo", "decomposition", "refresh_drift", "allocation", "run_bundle", "pre_run_checks", "stationarity_report",
-    "transfer_entropy_report", "prior_predictive", "pre_run_plots", "response_curves", "efficient_frontier",
-    "future_frame", "forecast",
+    "residuals", "loo", "decomposition", "refresh_drift", "allocation", "run_bundle", "pre_run_checks",
+    "stationarity_report", "transfer_entropy_report", "prior_predictive", "pre_run_plots", "response_curves",
+    "efficient_frontier", "future_frame", "forecast",
 }  # fmt: skip
 
 
