@@ -11,7 +11,7 @@ from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, row_
 from dsam_assets.report.figures.curves import unit_words
 from dsam_assets.report.figures.decomposition import bridge
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
-from dsam_assets.report.figures.style import BLUE, CATEGORIES, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO
+from dsam_assets.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO, channel_colours
 from dsam_assets.report.numbers import compact
 
 if TYPE_CHECKING:
@@ -172,11 +172,12 @@ def budget_spend_share(share: pd.DataFrame, stamp: Stamp) -> go.Figure:
         f" {total['spend_optimised_currency']:,.0f} in the plan.", "share of the money", "",
     )  # fmt: skip
     figure = canvas(words, stamp, barmode="stack", height=380)
-    for index, row in enumerate(rows.to_dict("records")):
+    colours = channel_colours(list(rows["channel"]))
+    for row in rows.to_dict("records"):
         shares = [row["share_optimised"], row["share_reference"]]
         figure.add_bar(
             x=shares, y=["plan", "reference"], orientation="h", name=label(row["channel"]), width=0.62,
-            marker_color=CATEGORIES[index % len(CATEGORIES)], marker_line={"color": "white", "width": 1},
+            marker_color=colours[row["channel"]], marker_line={"color": "white", "width": 1},
             text=[f"{part:.0%}" if part >= LABELLED_SHARE else "" for part in shares], textposition="inside",
             insidetextanchor="middle", textangle=0, textfont={"color": "white"}, hovertemplate="%{x:.1%}",
         )  # fmt: skip
@@ -231,11 +232,12 @@ def budget_sensitivity(sensitivity: pd.DataFrame, stamp: Stamp) -> go.Figure:
     figure = canvas(words, stamp)
     figure.add_hline(y=0, line={"color": ZERO, "dash": "dash", "width": 1})
     reach = rows.groupby("channel")["delta_kpi_mean"].agg(np.ptp).sort_values(ascending=False)
-    for index, name in enumerate(reach.index):
+    colours = channel_colours(list(rows["channel"].unique()))
+    for name in reach.index:
         part = rows[rows["channel"] == name].sort_values("change")
         figure.add_scatter(
             x=part["change"], y=part["delta_kpi_mean"], mode="lines+markers", name=label(name), marker_size=4.5,
-            line={"color": CATEGORIES[index % len(CATEGORIES)], "width": 1.8},
+            line={"color": colours[name], "width": 1.8},
         )  # fmt: skip
     return room_for_legend(figure.update_xaxes(tickformat="+.0%"))
 

@@ -12,7 +12,6 @@ from dsam_assets.report.figures.labels import categories, label, room_for_legend
 from dsam_assets.report.figures.pre_run import layers
 from dsam_assets.report.figures.style import (
     BLUE,
-    CATEGORIES,
     FAINT,
     GREEN,
     INK,
@@ -21,6 +20,7 @@ from dsam_assets.report.figures.style import (
     SKY,
     VERMILION,
     ZERO,
+    channel_colours,
     translucent,
 )
 from dsam_assets.report.numbers import percent
@@ -107,8 +107,12 @@ def decomp_timeseries(series: pd.DataFrame, names: Mapping[str, str], stamp: Sta
         " the KPI, is baseline, season and controls.", "", "contribution per period (KPI scale)",
     )  # fmt: skip
     figure = canvas(words, stamp, hovermode="x unified")
-    for index, (term, column) in enumerate(layers(wide[list(order)]).items()):
-        colour = CATEGORIES[index % len(CATEGORIES)]
+    stack = layers(wide[list(order)])
+    known = [term for term in names if term in wide]
+    others = [term for term in order if term not in names]
+    colours = channel_colours([*known, *others], [term for term in stack if term in wide])
+    for term, column in stack.items():
+        colour = colours.get(term, OTHER)
         figure.add_scatter(
             x=wide.index, y=column, mode="lines", stackgroup="media", name=label(names.get(term, term)),
             line={"width": 0.6, "color": colour}, fillcolor=translucent(colour, 0.75), hovertemplate="%{y:,.4g}",

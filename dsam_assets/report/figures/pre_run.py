@@ -10,7 +10,17 @@ import numpy as np
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, row_height
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
-from dsam_assets.report.figures.style import BLUE, CATEGORIES, OBSERVED, OTHER, PRIOR, SEVERITY, VERMILION, translucent
+from dsam_assets.report.figures.style import (
+    BLUE,
+    CATEGORIES,
+    OBSERVED,
+    OTHER,
+    PRIOR,
+    SEVERITY,
+    VERMILION,
+    channel_colours,
+    translucent,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +48,10 @@ def media_spend_timeseries(spend: pd.DataFrame, stamp: Stamp) -> go.Figure:
         "", "spend per period",
     )  # fmt: skip
     figure = canvas(words, stamp, hovermode="x unified")
-    for index, (name, column) in enumerate(layers(spend[list(totals.index)]).items()):
-        colour = OTHER if index >= MOST_LAYERS else CATEGORIES[index]
+    stack = layers(spend[list(totals.index)])
+    colours = channel_colours(list(map(str, spend)), [name for name in stack if name in spend])
+    for name, column in stack.items():
+        colour = colours.get(name, OTHER)
         figure.add_scatter(
             x=spend.index, y=column, mode="lines", stackgroup="spend", name=label(name),
             line={"width": 0.6, "color": colour}, fillcolor=translucent(colour, 0.75), hovertemplate="%{y:,.0f}",

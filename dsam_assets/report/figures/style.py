@@ -7,6 +7,7 @@ alone: every figure that uses it says the word too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 900, 500
@@ -41,6 +42,15 @@ LAYOUT: dict[str, Any] = {
 }
 X_AXIS: dict[str, Any] = {**_AXIS, "showgrid": False, "showline": True}
 Y_AXIS: dict[str, Any] = {**_AXIS, "showgrid": True, "showline": False}
+
+
+def channel_colours(channels: Sequence[str], drawn: Sequence[str] = ()) -> dict[str, str]:
+    """Channel → colour, by the config's order, so that a channel has one colour on all figures of a run.
+
+    Where there are more channels than colours, those that are `drawn` take them, so that these stay apart.
+    """
+    names = channels if len(channels) <= len(CATEGORIES) else drawn or channels
+    return {name: CATEGORIES[index % len(CATEGORIES)] for index, name in enumerate(names)}
 
 
 def translucent(colour: str, opacity: float) -> str:

@@ -17,6 +17,7 @@ from dsam_assets.report.figures.labels import (
     safe,
     wrapped_label,
 )
+from dsam_assets.report.figures.pre_run import media_spend_timeseries
 from dsam_assets.report.figures.style import HEIGHT, WIDTH
 
 STAMP = Stamp("uk", "final")
@@ -116,3 +117,21 @@ def test_names_under_an_axis_stand_upright_until_there_are_too_many(count: int, 
     categories(figure, "x", [f"Promotion social {index}" for index in range(count)])
     assert figure.layout.xaxis.tickangle == angle
     assert {text.count("<br>") + 1 for text in figure.layout.xaxis.ticktext} == {lines}
+
+
+def test_a_channel_has_one_colour_whatever_is_drawn_first() -> None:
+    weeks = pd.DataFrame({"TV": [1.0, 2.0], "Search": [5.0, 6.0], "Radio": [3.0, 3.5]})
+    stacked = {trace.name: trace.line.color for trace in media_spend_timeseries(weeks, STAMP).data}
+    share = pd.DataFrame(
+        {"channel": ["TV", "Search", "Radio", "TOTAL"], "is_total": [False, False, False, True],
+         "share_optimised": 0.3, "share_reference": 0.3, "spend_reference_currency": 1.0,
+         "spend_optimised_currency": 1.0}
+    )  # fmt: skip
+    assert {bar.name: bar.marker.color for bar in budget_spend_share(share, STAMP).data} == stacked
+    assert len(set(stacked.values())) == 3
+
+
+def test_more_channels_than_colours_stay_apart_as_far_as_they_are_drawn() -> None:
+    weeks = pd.DataFrame({f"channel {index}": [1.0 + index, 2.0] for index in range(25)})
+    colours = [trace.line.color for trace in media_spend_timeseries(weeks, STAMP).data]
+    assert len(colours) == len(set(colours)) == 10
