@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.config.schema import Config
-from dsam_assets.config.slices import AllocationSlice, decomposition_slice, formula_slice, priors_slice
+from dsam_assets.config.slices import AllocationSlice, config_slices, decomposition_slice, formula_slice, priors_slice
 from dsam_assets.decomposition.contributions import Scale, decomposition, kpi_decomposition
 from dsam_assets.decomposition.decompose import decompose
 from dsam_assets.decomposition.evidence import channel_evidence
@@ -39,6 +39,7 @@ from dsam_assets.selection.reloo import refitter
 
 if TYPE_CHECKING:
     from dsam_assets.allocation.plan import BudgetPlan
+    from dsam_assets.drift.snapshot import FitSnapshot
     from dsam_assets.fit.runner import StanRunner
     from dsam_assets.forecast.forecast import Forecast
     from dsam_assets.model import Model
@@ -347,6 +348,33 @@ class FittedModel:
         allocation = self.model._with(allocation={**scenario, "enabled": True}).config.allocation
         plan = plan_input(best, AllocationSlice(kpi_type=config.model.kpi_type, allocation=allocation))
         return forecast_market(self.draws, source, priors_slice(config), ahead, best, horizon=horizon, plan=plan)
+
+    def drift_since(self, previous: FittedModel, **diagnostics: Any) -> dict[str, pd.DataFrame]:
+        """What changed since another fit of the same market: shifts, returns, signs and shares, and what moved them.
+
+        Args:
+            previous: the fit before, of this session or of a run folder (`load_run`).
+            diagnostics: settings of both verdicts, as for `diagnostics`.
+
+        Returns:
+            `drift_summary`, `drift_parameters`, `drift_causes`, `drift_settings`, `drift_columns`, `drift_cells`,
+            `refresh_drift_checks`, and with media `drift_channels`.
+
+        Raises:
+            GateError: a verdict blocks decisions.
+        """
+        from dsam_assets.drift.compare import refresh_drift
+
+        return refresh_drift(previous._snapshot(**diagnostics), self._snapshot(**diagnostics))
+
+    def _snapshot(self, **diagnostics: Any) -> FitSnapshot:
+        """This fit as refresh drift compares it."""
+        from dsam_assets.drift.snapshot import SECTIONS, FitSnapshot
+
+        slices, tables = config_slices(self.model.config), {**self.loo(), **self.decomposition(**diagnostics)}
+        config = {name: slices[name].model_dump(mode="json", by_alias=True) for name in SECTIONS}
+        reliability = self.diagnostics(**diagnostics).reliability
+        return FitSnapshot(self.draws, self.matrix, self.model.data, tables, config, reliability=reliability)
 
     def to_arviz(self) -> Any:
         """The draws as an ArviZ container (an xarray DataTree), for ArviZ's own plots and summaries."""

@@ -43,7 +43,7 @@ def _figures(store: Store, market: str) -> Iterator[tuple[str, str]]:
 def _asked(store: Store, market: str) -> tuple[str, ...]:
     allocation = read(store, market, "config/allocation", "slice").allocation.enabled
     forecast = read(store, market, "config/forecast", "slice").enabled
-    return ("drivers", "channels", *(["plan"] if allocation else []), *(["forecast"] if forecast else []))
+    return ("drift", "drivers", "channels", *(["plan"] if allocation else []), *(["forecast"] if forecast else []))
 
 
 def read(store: Store, market: str, asset: str, codec: str) -> Any:

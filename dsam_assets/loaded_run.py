@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.diagnostics.report import DiagnosticsReport
+    from dsam_assets.drift.snapshot import FitSnapshot
     from dsam_assets.fit.runner import StanRunner
 
 # How far a design may be from the stored one: other libraries may round the last digit of a logarithm differently.
@@ -58,6 +59,12 @@ class LoadedRun(FittedModel):
             return super().diagnostics(**settings)
         require_in_force(self.report.waivers, utc_today())
         return self.report
+
+    def _snapshot(self, **diagnostics: Any) -> FitSnapshot:
+        """With the time of the run and the code that made its posterior."""
+        code = {"posterior": self.manifest["assets"]["posterior"]["code_version"]}
+        made = super()._snapshot(**diagnostics)
+        return replace(made, code=code, fitted_at=self.manifest["created"])
 
     def table(self, name: str) -> pd.DataFrame:
         """A table that the run published, by its file's name without extension, `decomp_channels` for example.

@@ -83,7 +83,17 @@ def _results(store: Store, market: str) -> dict[str, Any]:
         row = loo.iloc[0]
         found |= {name: float(row[name]) for name in ("kpi_elpd_loo", "se_kpi_elpd_loo")}
         found |= {"n_rows": int(row["n_rows"])}
-    return found | {"efficiency": _efficiency(store, market)}
+    return found | {"drift": _drift(store, market), "efficiency": _efficiency(store, market)}
+
+
+def _drift(store: Store, market: str) -> dict[str, Any]:
+    """The comparison with the fit before, when it is of the fit that is stored now and there was one."""
+    record = store.record(market, "refresh_drift")
+    if record is None or store.outdated(market, record):
+        return {}
+    table = _table(store, market, "refresh_drift", "drift_summary")
+    row = {} if table is None else {str(name): value for name, value in table.iloc[0].items()}
+    return row if row.get("status") == "compared" else {}
 
 
 def _efficiency(store: Store, market: str) -> dict[str, Any]:

@@ -33,13 +33,14 @@ def model_comparison(context: dg.AssetExecutionContext) -> FleetView:
 @fleet_asset(
     codec="fleet_status",
     code=["stored_status", "staleness", "stale_causes", "report"],
-    after=["observed", "posterior", "diagnostics_report", "loo", "allocation"],
+    after=["observed", "posterior", "diagnostics_report", "loo", "refresh_drift", "allocation"],
     columns=table_columns("fleet_status"),
     dagster_type=tables_type("fleet_status", "markets by gate", lambda status: status.tables),
 )
 def fleet_status(context: dg.AssetExecutionContext) -> FleetView:
-    """Markets × gates, worst first: verdict, reliability, age of data and of fit, ELPD, efficiency of the portfolio,
-    what is stale and why, and the last problem. Computed from what the store and the folder of configs hold now."""
+    """Markets × gates, worst first: verdict, reliability, age of data and of fit, ELPD, what changed since the last
+    fit, efficiency of the portfolio, what is stale and why, and the last problem. Computed from what the store and the
+    folder of configs hold now."""
     from dsam_assets.report.fleet_page import status_preview
     from dsam_assets.stored_status import stored_status
 

@@ -32,6 +32,7 @@ def report(
     loo: Mapping[str, pd.DataFrame],
     diagnostics_report: DiagnosticsReport,
     decomposition: Mapping[str, pd.DataFrame],
+    refresh_drift: Mapping[str, pd.DataFrame],
     allocation: StampedTables,
     pre_run_plots: Mapping[str, str],
     model_fit_plots: Mapping[str, str],
@@ -49,7 +50,7 @@ def report(
 
     tables = {
         "spec_summary": spec_summary, "fit_metrics": fit_metrics, **observed, **loo, **decomposition,
-        **allocation.tables, **forecast.tables,
+        **refresh_drift, **allocation.tables, **forecast.tables,
     }  # fmt: skip
     figures = {
         **pre_run_plots, **model_fit_plots, **diagnostics_plots, **model_selection_plots, **post_run_plots,

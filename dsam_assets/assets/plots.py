@@ -111,13 +111,16 @@ def model_selection_plots(
 def post_run_plots(
     context: dg.AssetExecutionContext,
     decomposition: Mapping[str, pd.DataFrame],
+    refresh_drift: Mapping[str, pd.DataFrame],
     diagnostics_report: DiagnosticsReport,
     config_plots: PlotsSlice,
 ) -> Published:
-    """What drives the KPI, by predictor, kind of driver, week and channel."""
+    """What drives the KPI, by predictor, kind of driver, week and channel; and what changed since the last fit."""
     from dsam_assets.report.figures.decomposition import decomposition_figures
+    from dsam_assets.report.figures.drift import drift_figures
 
-    figures = decomposition_figures(decomposition, _stamp(context, diagnostics_report))
+    stamp = _stamp(context, diagnostics_report)
+    figures = {**decomposition_figures(decomposition, stamp), **drift_figures(refresh_drift, stamp)}
     return _published(context, "post_run_plots", figures, config_plots)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dsam_assets.drift.snapshot import FitSnapshot
 
 NAMED = 5
+REWEIGHTED = "by reweighting the previous draws"
+REST = "what the data do not account for: config, code and sampler noise together"
 SETTING_COLUMNS = ("kind", "section", "key", "previous", "now")
 # Where a fit was made, and by which program: facts of the draws that a change of code shows in.
 TOOLS = ("stan_version", "program")
@@ -73,8 +75,8 @@ def cause_table(found: Happened) -> pd.DataFrame:
     settings = found.settings
     config, code = (settings[settings["kind"] == kind] for kind in ("config", "code"))
     keys = [f"{section}.{key}" for section, key in config[["section", "key"]].to_numpy()]
-    rows = [_rows(found), _history(found), _settings("config", keys)]
-    rows.append(_settings("code", list(code["key"])) if found.code_known else _unknown_code())
+    rows = [_rows(found), _history(found), _settings("config", keys, found)]
+    rows.append(_settings("code", list(code["key"]), found) if found.code_known else _unknown_code())
     rows.append(_noise(found))
     columns = ["cause", "state", "count", "unit", "detail", "largest_shift_sd", "parameter", "shift_note"]
     return pd.DataFrame(rows, columns=columns).astype({"count": "Int64", "largest_shift_sd": "float64"})
@@ -85,9 +87,14 @@ type _Row = tuple[str, str, int | None, str, str, float, str, str]
 
 def _rows(found: Happened) -> _Row:
     added, removed = len(found.match.added), len(found.match.removed)
-    detail = f"{added:,} rows are new, {removed:,} are gone, {len(found.match.now):,} are in both data sets"
+    parts = [f"{count:,} {_rows_are(count)} {word}" for count, word in ((added, "new"), (removed, "gone")) if count]
+    detail = ", ".join([*parts, f"{len(found.match.now):,} are in both data sets"])
     moved = _largest(found, "shift_rows") if added + removed else (0.0, "", "")
     return "rows", _state(added + removed), added + removed, "rows", detail, *moved
+
+
+def _rows_are(count: int) -> str:
+    return "row is" if count == 1 else "rows are"
 
 
 def _history(found: Happened) -> _Row:
@@ -96,7 +103,8 @@ def _history(found: Happened) -> _Row:
     detail = "no cell of a row in both data sets changed"
     if cells:
         read = table.loc[table["cells_revised"] > 0, "used"].any()
-        detail = f"cells changed in {_listed(found.revisions.revised)}" + ("" if read else ", which no model reads")
+        detail = f"{cells:,} {'cell' if cells == 1 else 'cells'} of rows in both data sets changed, in"
+        detail += f" {_listed(found.revisions.revised)}" + ("" if read else ", which no model reads")
     others = table[table["state"] != "both"]
     if len(others):
         detail += f"; columns that came or went: {_listed(list(others['column']))}"
@@ -105,9 +113,10 @@ def _history(found: Happened) -> _Row:
     return "history", _state(count), cells, "cells", detail, *moved
 
 
-def _settings(kind: str, names: Sequence[str]) -> _Row:
-    detail = f"{_listed(names)} changed" if names else "nothing changed"
-    moved = (float("nan"), "", "part of what the data do not account for") if names else (0.0, "", "")
+def _settings(kind: str, names: Sequence[str], found: Happened) -> _Row:
+    what = "the config's " if kind == "config" else "the code of "
+    detail = f"{what}{_listed(names)} changed" if names else "nothing changed"
+    moved = _largest(found, "shift_rest", REST) if names else (0.0, "", "")
     return kind, _state(len(names)), len(names), "keys" if kind == "config" else "parts", detail, *moved
 
 
@@ -130,8 +139,8 @@ def _noise(found: Happened) -> _Row:
     return "sampler_noise", "not_computed", within, "parameters", detail, float("nan"), "", ""
 
 
-def _largest(found: Happened, column: str) -> tuple[float, str, str]:
-    """The parameter that a step of the reweighting moved most, in sd of the previous posterior."""
+def _largest(found: Happened, column: str, note: str = REWEIGHTED) -> tuple[float, str, str]:
+    """The parameter that a part of its shift moved most, in sd of the previous posterior."""
     if found.data.shares is None:
         return float("nan"), "", f"not computed: {found.data.reason}"
     rows = found.parameters[(found.parameters["group"] == "all") & (found.parameters["sd_previous"] > 0)]
@@ -139,7 +148,7 @@ def _largest(found: Happened, column: str) -> tuple[float, str, str]:
     if not np.isfinite(moved).any():
         return float("nan"), "", "not computed: no parameter is in both fits"
     at = int(np.nanargmax(np.abs(moved)))
-    return float(moved[at]), str(rows["parameter"].to_numpy()[at]), "by reweighting the previous draws"
+    return float(moved[at]), str(rows["parameter"].to_numpy()[at]), note
 
 
 def _state(count: int) -> str:

@@ -59,7 +59,7 @@ def refresh_drift(previous: FitSnapshot | Missing, now: FitSnapshot) -> dict[str
     revised = revisions(previous, now, match, previous.columns_read | now.columns_read)
     samples = samples_of(previous.draws, previous.matrix), samples_of(now.draws, now.matrix)
     told = moments(samples[0]), moments(samples[1])
-    data = reweighted(previous, now, match, samples[0])
+    data = reweighted(previous, now, match, samples[0], told[0])
     parameters = parameter_table(samples, told, data.shares, _channels(previous) | _channels(now))
     settings = settings_changed(previous, now)
     is_point = previous.draws.is_point, now.draws.is_point

@@ -34,10 +34,16 @@ MCSE_FACTOR = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """What data alone would have moved each parameter of the previous fit, shape (P,): see `reweighting`."""
+    """What data alone would have moved each parameter of the previous fit, shape (P,): see `reweighting`.
+
+    Attributes:
+        revised, rows: shifts of the two steps.
+        error: standard error of the mean after both.
+    """
 
     revised: FloatArray
     rows: FloatArray
+    error: FloatArray
 
 
 def sign_flip(previous: FloatArray, now: FloatArray) -> FloatArray:
@@ -71,11 +77,15 @@ def parameter_table(
     table = table.assign(mean_previous=old.mean, sd_previous=old.sd, mean=new.mean, sd=new.sd)
     table = table.assign(**_shift(old, new))
     none = np.full(len(samples[0].keys), np.nan)
-    found = Shares(none, none) if shares is None else shares
-    for name, values in (("shift_revised", found.revised), ("shift_rows", found.rows)):
-        table[name] = [values[old_at[key]] if key in old_at and key in new_at else np.nan for key in keys]
-    table["shift_rest"] = table["shift"] - table["shift_revised"] - table["shift_rows"]
-    return table
+    found = Shares(none, none, none) if shares is None else shares
+    revised, rows, error = (
+        np.array([values[old_at[key]] if key in old_at and key in new_at else np.nan for key in keys])
+        for values in (found.revised, found.rows, found.error)
+    )
+    rest = table["shift"] - revised - rows
+    return table.assign(
+        shift_revised=revised, shift_rows=rows, shift_rest=rest, se_shift_rest=np.hypot(new.mcse, error)
+    )
 
 
 def _at(told: Moments, keys: list[Key], at: Mapping[Key, int]) -> Moments:

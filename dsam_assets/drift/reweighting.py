@@ -11,7 +11,8 @@ config, code, sampler noise, and the error of the weights. The order matters whe
 sequential split; revised history comes first, because it is a statement about what was known before.
 
 Group deviations are drawn jointly with the other parameters, so the weights hold for them as well, as long as no new
-group appears. Pareto k says whether the weights can be trusted; above 0.7 the step is not computed.
+group appears. Pareto k says whether the weights can be trusted; above 0.7 the step is not computed. Below, a weighted
+mean m has the standard error √(Σ w² (θ − m)² / r), with r the effective draws per draw (Vehtari and others, 2024).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsam_assets.drift.parameters import Shares
-from dsam_assets.drift.samples import Samples
+from dsam_assets.drift.samples import Moments, Samples
 from dsam_assets.fit.predictor import joint_draws
 from dsam_assets.scales import FloatArray
 from dsam_assets.selection.loo import log_likelihood
@@ -56,13 +57,13 @@ class Reweighted:
     k_rows: float = float("nan")
 
 
-def reweighted(previous: FitSnapshot, now: FitSnapshot, match: RowMatch, samples: Samples) -> Reweighted:
+def reweighted(previous: FitSnapshot, now: FitSnapshot, match: RowMatch, samples: Samples, told: Moments) -> Reweighted:
     """Shifts of the previous fit's parameters that the new data bring by themselves.
 
     Args:
         previous, now: the two fits.
         match: rows that both data sets have.
-        samples: parameters of the previous fit.
+        samples, told: parameters of the previous fit.
     """
     if reason := _different(previous, now):
         return Reweighted(None, reason)
@@ -70,17 +71,24 @@ def reweighted(previous: FitSnapshot, now: FitSnapshot, match: RowMatch, samples
     revised, rows = _log_ratios(previous, matrix, match)
     if not (revised.any() or rows.any()):
         nothing = np.zeros(len(samples.keys))
-        return Reweighted(Shares(nothing, nothing))
+        return Reweighted(Shares(nothing, nothing, told.mcse))
     weights, k = psis(np.stack([revised, revised + rows]), tail_length(revised.size))
     known = (bool(revised.any()), True)
     ks = [float(value) if each else float("nan") for value, each in zip(k, known, strict=True)]
     if np.nanmax(np.where(np.isnan(k), np.inf, k)[list(known)]) > RELIABLE_K:
         worst = float(np.max(k[list(known)]))
         return Reweighted(None, f"the data changed too much for the previous draws (Pareto k {worst:.2f})", *ks)
-    start = samples.flat.mean(axis=1)
     first, second = (samples.flat @ np.exp(row) for row in weights)
-    first = first if known[0] else start
-    return Reweighted(Shares(first - start, second - first), "", *ks)
+    first = first if known[0] else told.mean
+    error = _error(samples.flat, second, np.exp(weights[1]), told)
+    return Reweighted(Shares(first - told.mean, second - first, error), "", *ks)
+
+
+def _error(draws: FloatArray, mean: FloatArray, weights: FloatArray, told: Moments) -> FloatArray:
+    """Standard error of weighted means, (P, S) → (P,); NaN for a parameter without a Monte Carlo error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        efficiency = np.minimum((told.sd / told.mcse) ** 2 / draws.shape[1], 1.0)
+    return np.asarray(np.sqrt(((weights * (draws - mean[:, np.newaxis])) ** 2).sum(axis=1) / efficiency))
 
 
 def _different(previous: FitSnapshot, now: FitSnapshot) -> str:

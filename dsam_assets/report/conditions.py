@@ -9,7 +9,7 @@ Condition = Literal[
     "two_predictors", "bounds", "sampled_bounds", "identifiability", "leverage", "spend", "varying_spend",
     "channel_spend", "calendar", "holidays", "dropped_groups", "sensitivity", "waivers", "loo", "tscv", "tscv_folds",
     "tscv_drawn", "tscv_pointwise", "allocation", "forecast", "forecast_log", "forecast_plan", "forecast_scores",
-    "drift", "drift_media",
+    "drift", "drift_media", "drift_drawn",
 ]  # fmt: skip
 
 CONDITIONS: dict[Condition, str] = {
@@ -45,6 +45,7 @@ CONDITIONS: dict[Condition, str] = {
     "forecast_log": "`forecast.enabled: true`, and the formula logs the response",
     "forecast_plan": "`forecast.enabled: true` and `allocation.enabled: true`",
     "drift": "the market was fitted before, in the same store, and that fit can be compared",
+    "drift_drawn": "the market was fitted before, and a channel has a return or coefficients have a spread",
     "drift_media": "the market was fitted before, and one of the two fits has media terms",
     "forecast_scores": "`forecast.enabled: true`, and the KPI of some weeks ahead is known by now",
 }

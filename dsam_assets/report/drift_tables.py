@@ -88,6 +88,7 @@ DRIFT_TABLES: tuple[Table, ...] = (
             number("shift_revised", _DATA, "part of the shift: revised rows, by reweighting", nullable=True),
             number("shift_rows", _DATA, "part of the shift: rows that came or went", nullable=True),
             number("shift_rest", _DATA, "what remains: config, code and sampler noise", nullable=True),
+            number("se_shift_rest", _DATA, "its standard error: samplers and weights", nullable=True, at_least=0),
         ),
         unique=("grouping", "group", "parameter"),
     ),

@@ -41,7 +41,7 @@ def summary(status: FleetStatus) -> str:
 
 def status_preview(status: FleetStatus) -> str:
     """Markets × gates in Markdown, for the UI."""
-    head = ("market", "state", "overall", *GATES, "last date", "fitted", "what is wrong")
+    head = ("market", "state", "overall", *GATES, "last date", "fitted", "since the last fit", "what is wrong")
     rows = [_preview_row(_shown(row)) for row in status.table.to_dict("records")]
     legend = " ".join(f"{mark} {STATUS_WORDS[name]}" for name, mark in MARKS.items())
     return (
@@ -53,7 +53,7 @@ def _preview_row(row: dict[str, Any]) -> tuple[str, ...]:
     gates = [MARKS[status] if status else "" for status in row["gates"]]
     return (
         row["market"], row["state"], row["overall"], *gates, row["last_date"], row["fitted"],
-        row["problem"] or row["stale"],
+        "; ".join(text for text in (row["story"], row["elpd_drift"]) if text), row["problem"] or row["stale"],
     )  # fmt: skip
 
 
@@ -70,6 +70,8 @@ def _shown(row: dict[Any, Any]) -> dict[str, Any]:
         "fitted": _date(row["fitted_at"]),
         "fit_age": _age(row["fit_age_days"]),
         "elpd": "" if pd.isna(row["kpi_elpd_loo"]) else f"{row['kpi_elpd_loo']:,.1f}",
+        "story": _story(row),
+        "elpd_drift": _elpd_drift(row),
         "efficiency": _efficiency(row),
         "interval": _interval(row),
         "stale": row["stale"],
@@ -88,6 +90,19 @@ def _date(value: Any) -> str:
 
 def _age(days: Any) -> str:
     return "" if pd.isna(days) else "today" if days == 0 else f"{days:,} {'day' if days == 1 else 'days'}"
+
+
+def _story(row: dict[Any, Any]) -> str:
+    if pd.isna(row["channels_changed"]) or not row["channels_compared"]:
+        return ""
+    return f"{row['channels_changed']} of {row['channels_compared']} channels"
+
+
+def _elpd_drift(row: dict[Any, Any]) -> str:
+    if pd.isna(row["elpd_drift"]):
+        return ""
+    error = "" if pd.isna(row["se_elpd_drift"]) else f" ± {row['se_elpd_drift']:,.1f}"
+    return f"ELPD {row['elpd_drift']:+,.1f}{error}"
 
 
 def _efficiency(row: dict[Any, Any]) -> str:

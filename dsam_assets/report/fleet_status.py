@@ -20,6 +20,11 @@ WORST_FIRST = ("fail", "not_computed", "warn", "pass", "skipped")
 # How urgent a market's own state is: what cannot be run, then what nothing is known of, then what holds decisions back.
 CONDITIONS = ("broken", "gone", "halted", "never_run", "stale", "current")
 OVERALL = ("fail", "warn", "pass")
+# Column → its column of `drift_summary`.
+DRIFT = {
+    "elpd_drift": "elpd_change", "se_elpd_drift": "se_elpd_change", "elpd_drift_rows": "elpd_rows",
+    "channels_changed": "channels_changed", "channels_compared": "channels", "compared_with": "previous_fitted_at",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class MarketNow:
         last_date: last date that was modelled.
         fitted_at: when the posterior was computed.
         kpi_elpd_loo, se_kpi_elpd_loo, n_rows: PSIS-LOO on the KPI scale.
+        drift: row of `drift_summary`; empty without a current comparison with the fit before.
         efficiency: row of the whole portfolio in `budget_roi_cpa`; empty without a current plan.
         problem: what is wrong, or the last failure; empty when nothing is.
     """
@@ -52,6 +58,7 @@ class MarketNow:
     kpi_elpd_loo: float | None = None
     se_kpi_elpd_loo: float | None = None
     n_rows: int | None = None
+    drift: Mapping[str, Any] = field(default_factory=dict)
     efficiency: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
 
@@ -108,6 +115,7 @@ class FleetStatus:
             "need_attention": int(self.table["condition"].isin(CONDITIONS[:4]).sum()),
             "stale": int((self.table["condition"] == "stale").sum()),
             **{name: int((overall == name).sum()) for name in OVERALL},
+            "story_changed": int((self.table["channels_changed"].fillna(0) > 0).sum()),
             "oldest_fit_days": _largest(self.table["fit_age_days"]),
             "oldest_data_days": _largest(self.table["data_age_days"]),
         }
@@ -129,8 +137,10 @@ def fleet_status(markets: Iterable[MarketNow], as_of: datetime) -> FleetStatus:
     blank = [_row(MarketNow("", "current"), as_of)]
     frame = pd.DataFrame(rows or blank).head(len(rows))
     kinds = {
-        **dict.fromkeys(("stale_since", "last_date", "fitted_at"), "datetime64[ns]"),
+        **dict.fromkeys(("stale_since", "last_date", "fitted_at", "compared_with"), "datetime64[ns]"),
         **dict.fromkeys(("data_age_days", "fit_age_days", "n_rows", "n_fail", "n_not_computed", "n_warn"), "Int64"),
+        **dict.fromkeys(("elpd_drift_rows", "channels_changed", "channels_compared"), "Int64"),
+        **dict.fromkeys(("elpd_drift", "se_elpd_drift"), "float64"),
         **dict.fromkeys(
             ("kpi_elpd_loo", "se_kpi_elpd_loo", "efficiency", "efficiency_lower", "efficiency_upper"), "float64"
         ),
@@ -161,6 +171,7 @@ def _row(market: MarketNow, as_of: datetime) -> dict[str, Any]:
         "kpi_elpd_loo": market.kpi_elpd_loo,
         "se_kpi_elpd_loo": market.se_kpi_elpd_loo,
         "n_rows": market.n_rows,
+        **{name: market.drift.get(column) for name, column in DRIFT.items()},
         "efficiency_metric": total.get("metric"),
         "efficiency": total.get("value_reference"),
         "efficiency_lower": total.get("value_reference_lower"),

@@ -6,7 +6,6 @@ computed is null with the reason. Nothing is phrased here beyond what the tables
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsam_assets.diagnostics.report import POINT_ESTIMATE
 from dsam_assets.diagnostics.stamped import CAVEAT
+from dsam_assets.report.drift_words import drift_facts
+from dsam_assets.report.numbers import number
 from dsam_assets.verdict import effective_status
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ CAVEATS = (
     "Intervals are the model's own: they hold if its form is right, and do not cover a change of the market.",
 )
 DECISION_TABLES = {
-    "drivers": "decomp_group_impact", "channels": "decomp_channels", "plan": "budget_summary",
+    "drift": "drift_summary", "drivers": "decomp_group_impact", "channels": "decomp_channels", "plan": "budget_summary",
     "forecast": "forecast_summary",
 }  # fmt: skip
 
@@ -51,7 +52,7 @@ class Evidence:
     model_name: str
     report: DiagnosticsReport
     tables: Mapping[str, pd.DataFrame]
-    asked: Collection[str] = ("drivers", "channels")
+    asked: Collection[str] = ("drift", "drivers", "channels")
 
 
 def interpretation(evidence: Evidence) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def interpretation(evidence: Evidence) -> dict[str, Any]:
         "model": _model(evidence),
         "verdict": _verdict(evidence.report),
         "fit": _fit(tables),
+        "drift": drift_facts(tables),
         "drivers": _drivers(tables),
         "channels": _channels(tables),
         "plan": _plan(tables),
@@ -255,15 +257,6 @@ def _named(row: Mapping[Any, Any], name: str) -> dict[str, float | None]:
         f"{name}_lower": number(row[f"{name}_q05"]),
         f"{name}_upper": number(row[f"{name}_q95"]),
     }
-
-
-def number(value: Any) -> float | None:
-    """A finite number, or null."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if math.isfinite(found) else None
 
 
 def _flag(value: Any) -> bool | None:

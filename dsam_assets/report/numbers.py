@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 _UNITS = ((1e9, 1e9, "bn"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
 ABSENT = "not computed"
 
@@ -20,3 +23,17 @@ def compact(value: float | None, *, signed: bool = False) -> str:
 def percent(value: float | None) -> str:
     """A share with one decimal."""
     return ABSENT if value is None else f"{value:z.1%}"
+
+
+def plain(value: float | None) -> str:
+    """Three figures without a unit."""
+    return ABSENT if value is None else f"{value:.3g}"
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or null."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) else None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsam_assets.report.numbers import ABSENT, compact, percent
+from dsam_assets.report.drift_words import drift_table, drift_text
+from dsam_assets.report.numbers import compact, percent, plain
 
 type Facts = Mapping[str, Any]
 
@@ -130,6 +131,13 @@ def _fit(facts: Facts) -> Section:
     return Section("fit", "Does the model follow the KPI?", tuple(text), figures=figures, source=fit["source"])
 
 
+def _drift(facts: Facts, title: str) -> Section:
+    drift = facts["drift"]
+    table = drift_table(drift)
+    view = None if table is None else TableView(*table, numeric=table[0][1:-1])
+    return Section("drift", title, drift_text(drift), view, ("refresh_drift",), drift["source"])
+
+
 def _drivers(facts: Facts, title: str) -> Section:
     rows = facts["drivers"]["rows"]
     largest = max(rows, key=lambda row: row["share"] or 0.0)
@@ -171,8 +179,8 @@ def _channels(facts: Facts, title: str) -> Section:
         tuple(
             (
                 str(row["channel"]), compact(row["contribution"]), percent(row["share_of_effect"]),
-                percent(row["share_of_spend"]), _plain(row["return"]), _range(row, "return", _plain),
-                _plain(row["marginal_return"]),
+                percent(row["share_of_spend"]), plain(row["return"]), _range(row, "return", plain),
+                plain(row["marginal_return"]),
             )
             for row in rows
         ),
@@ -263,6 +271,7 @@ def _caveats(facts: Facts) -> Section:
 
 type _Build = Callable[[Facts, str], Section]
 _DECISIONS: tuple[tuple[str, str, _Build], ...] = (
+    ("drift", "What changed since the last fit?", _drift),
     ("drivers", "What drives the KPI?", _drivers),
     ("channels", "What do the channels return?", _channels),
     ("plan", "Where should the budget go?", _plan),
@@ -272,10 +281,6 @@ _DECISIONS: tuple[tuple[str, str, _Build], ...] = (
 
 def _known(metrics: Facts, name: str) -> bool:
     return name in metrics and metrics[name]["value"] is not None
-
-
-def _plain(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.3g}"
 
 
 def _signed(value: float | None) -> str:

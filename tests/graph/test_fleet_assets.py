@@ -15,7 +15,7 @@ from resources.locations import Locations
 
 EDGES = {
     "model_comparison": {"spec_summary", "observed", "fit_metrics", "diagnostics_report", "loo", "tscv"},
-    "fleet_status": {"observed", "posterior", "diagnostics_report", "loo", "allocation"},
+    "fleet_status": {"observed", "posterior", "diagnostics_report", "loo", "refresh_drift", "allocation"},
 }
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

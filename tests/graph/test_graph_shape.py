@@ -129,12 +129,12 @@ EDGES = {
         "model_selection_plots", "post_run_plots", "optimisation_plots", "forecast_plots", "report",
     },
     "report": {
-        "spec_summary", "observed", "fit_metrics", "loo", "diagnostics_report", "decomposition", "allocation",
-        "pre_run_plots", "model_fit_plots", "diagnostics_plots", "model_selection_plots", "post_run_plots",
-        "optimisation_plots", "forecast", "forecast_plots", "config/report",
+        "spec_summary", "observed", "fit_metrics", "loo", "diagnostics_report", "decomposition",
+        "refresh_drift", "allocation", "pre_run_plots", "model_fit_plots", "diagnostics_plots",
+        "model_selection_plots", "post_run_plots", "optimisation_plots", "forecast", "forecast_plots", "config/report",
     },
     "forecast_plots": {"forecast", "fitted", "design_matrix", "diagnostics_report", "config/plots"},
-    "post_run_plots": {"decomposition", "diagnostics_report", "config/plots"},
+    "post_run_plots": {"decomposition", "refresh_drift", "diagnostics_report", "config/plots"},
     "optimisation_plots": {
         "allocation", "response_curves", "efficient_frontier", "diagnostics_report", "config/plots",
     },

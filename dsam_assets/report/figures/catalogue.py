@@ -62,6 +62,8 @@ DRAWINGS: tuple[Drawing, ...] = (
         ("decomp_timeseries", "Contribution of the media terms over time, stacked", "media"),
         ("decomp_waterfall", "The fitted KPI by kind of driver"),
         ("channel_returns", "Average and marginal ROI or CPA by channel", "channel_spend"),
+        ("refresh_drift", "ROI or CPA by channel under the fit before and under this one; coefficients where no channel"
+         " has a return", "drift_drawn"),
     ),
     *_of(
         "diagnostics_plots", "diagnostics", "save_diagnostics_png",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fits import CONFIG, conjugate, exact_draws, frame_of, matrix_of, normal_draws, panel, point, snapshot
+from drift_fits import CONFIG, conjugate, exact_draws, frame_of, matrix_of, normal_draws, panel, point, snapshot
 
 from dsam_assets.drift.compare import refresh_drift
 from dsam_assets.drift.snapshot import FitSnapshot
@@ -58,11 +58,12 @@ def test_several_causes_at_once_are_all_told() -> None:
     new = refit(frame, config=fitted, code={"fit": "v2"})
     table = causes(refit(before), new)
     assert present(table) == {"rows", "history", "config", "code", "sampler_noise"}
-    assert table.loc["history", "detail"] == "cells changed in kpi"
-    assert table.loc["config", "detail"] == "fit.mcmc.seed changed"
-    assert table.loc["code", "detail"] == "fit changed"
-    assert np.isnan(table.loc["config", "largest_shift_sd"])
-    assert table.loc["config", "shift_note"] == "part of what the data do not account for"
+    assert table.loc["history", "detail"] == "1 cell of rows in both data sets changed, in kpi"
+    assert table.loc["config", "detail"] == "the config's fit.mcmc.seed changed"
+    assert table.loc["code", "detail"] == "the code of fit changed"
+    told = table.loc[["config", "code"], ["largest_shift_sd", "shift_note"]]
+    assert told["shift_note"].str.endswith("config, code and sampler noise together").all()
+    assert told["largest_shift_sd"].nunique() == 1  # the two cannot be told apart
     settings = refresh_drift(refit(before), new)["drift_settings"]
     assert settings.to_numpy().tolist() == [
         ["config", "fit", "mcmc.seed", "7", "8"], ["code", "posterior", "fit", "v1", "v2"],
@@ -92,7 +93,8 @@ def test_revised_cells_and_columns_that_no_model_reads_are_told_as_such() -> Non
     old = refit(frame_of(60).assign(extra=1))
     table = causes(old, replace(old, frame=frame_of(60).assign(note="b", other=2)))
     assert table.loc["history", "detail"] == (
-        "cells changed in note, which no model reads; columns that came or went: other, extra"
+        "60 cells of rows in both data sets changed, in note, which no model reads;"
+        " columns that came or went: other, extra"
     )
     assert table.loc["history", "largest_shift_sd"] == 0
     gone = causes(old, replace(old, frame=frame_of(60).assign(other=2)))
@@ -114,7 +116,7 @@ def test_another_stan_is_a_change_of_code() -> None:
     old = refit(frame_of(60))
     newer = replace(old.draws, attributes={"stan_version": "2.40"})
     table = causes(old, replace(old, draws=newer))
-    assert table.loc["code", "detail"] == "stan_version changed"
+    assert table.loc["code", "detail"] == "the code of stan_version changed"
 
 
 def test_a_point_estimate_has_no_sampler_noise() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fits import RETURNS, SHARES, channels, normal_draws, snapshot
+from drift_fits import RETURNS, SHARES, channels, normal_draws, snapshot
 
 from dsam_assets.drift.channels import swaps
 from dsam_assets.drift.compare import refresh_drift

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fits import RETURNS, SHARES, channels, frame_of, loo_tables, matrix_of, normal_draws, point, snapshot
+from drift_fits import RETURNS, SHARES, channels, frame_of, loo_tables, matrix_of, normal_draws, point, snapshot
 
 from dsam_assets.drift.checks import DRIFT_CHECKS, drift_checks
 from dsam_assets.drift.compare import Missing, checks_of, compare_fits, refresh_drift

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from fits import conjugate, exact_draws, frame_of, matrix_of, normal_draws, panel, point, snapshot
+from drift_fits import conjugate, exact_draws, frame_of, matrix_of, normal_draws, panel, point, snapshot
 from scipy.stats import norm
 
 from dsam_assets.drift.parameters import parameter_table, sign_flip

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from fits import CONFIG, frame_of, panel, snapshot
+from drift_fits import CONFIG, frame_of, panel, snapshot
 
 from dsam_assets.drift.rows import Revisions, match_rows, revisions
 from dsam_assets.drift.snapshot import FitSnapshot

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from fits import conjugate, exact_draws, frame_of, matrix_of, panel, point, snapshot
+from drift_fits import conjugate, exact_draws, frame_of, matrix_of, panel, point, snapshot
 from numpy.testing import assert_allclose
 
+from dsam_assets.drift.compare import refresh_drift
 from dsam_assets.drift.reweighting import Reweighted, reweighted
 from dsam_assets.drift.rows import match_rows
-from dsam_assets.drift.samples import samples_of
+from dsam_assets.drift.samples import moments, samples_of
 from dsam_assets.drift.snapshot import FitSnapshot
 
 SIZE = 20_000
@@ -20,7 +21,8 @@ CLOSE = 0.004
 
 
 def weigh(old: FitSnapshot, new: FitSnapshot) -> Reweighted:
-    return reweighted(old, new, match_rows(old, new), samples_of(old.draws, old.matrix))
+    samples = samples_of(old.draws, old.matrix)
+    return reweighted(old, new, match_rows(old, new), samples, moments(samples))
 
 
 def fit(frame: pd.DataFrame, size: int = SIZE, seed: int = 2) -> FitSnapshot:
@@ -87,6 +89,17 @@ def test_terms_in_another_order_are_the_same_terms() -> None:
     matrix = replace(new.matrix, terms=tuple(new.matrix.terms[i] for i in order), values=new.matrix.values[:, order])
     _, rows = steps(weigh(old, replace(new, matrix=matrix)))
     assert_allclose(rows, mean(frame) - mean(frame.iloc[:72]), atol=CLOSE)
+
+
+def test_what_remains_is_as_large_as_its_standard_error_says() -> None:
+    """Between fits of the same model nothing remains but the noise of both samplers and of the weights."""
+    frame = frame_of(80)
+    z = []
+    for seed in range(30):
+        old, new = fit(frame.iloc[:74], 400, seed), fit(frame, 400, 1000 + seed)
+        table = refresh_drift(old, new)["drift_parameters"].iloc[:3]
+        z.append((table["shift_rest"] / table["se_shift_rest"]).to_numpy())
+    assert 0.75 < np.std(z) < 1.25
 
 
 def test_too_much_new_data_is_not_computed() -> None:

@@ -95,8 +95,8 @@ def test_counts_and_facts() -> None:
     )
     assert status.counts() == {"broken": 1, "stale": 1, "current": 1}
     assert status.facts() == {
-        "markets": 3, "need_attention": 1, "stale": 1, "fail": 0, "warn": 1, "pass": 1, "oldest_fit_days": "none",
-        "oldest_data_days": 5,
+        "markets": 3, "need_attention": 1, "stale": 1, "fail": 0, "warn": 1, "pass": 1, "story_changed": 0,
+        "oldest_fit_days": "none", "oldest_data_days": 5,
     }  # fmt: skip
     rows = {row["market"]: row for row in status.table.to_dict("records")}
     assert (rows["fr"]["n_not_computed"], rows["fr"]["n_warn"], rows["fr"]["n_fail"]) == (1, 1, 0)
