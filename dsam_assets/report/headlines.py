@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsam_assets.report.numbers import compact, percent
+from dsam_assets.report.numbers import compact, percent, plain
 
 type Facts = Mapping[str, Any]
 
@@ -69,8 +69,8 @@ def _best_channel(facts: Facts) -> Iterator[Headline]:
         lower = channels["metric"] in LOWER_IS_BETTER
         best = (min if lower else max)(known, key=lambda row: row["return"])
         words = f"{'Lowest' if lower else 'Highest'} {str(channels['metric']).upper()}: {best['channel']}"
-        note = "; ".join(part for part in (_between(best, "return", _figures), channels["metric_unit"]) if part)
-        yield Headline(words, _figures(best["return"]), note)
+        note = "; ".join(part for part in (_between(best, "return", plain), channels["metric_unit"]) if part)
+        yield Headline(words, plain(best["return"]), note)
 
 
 def _plan(facts: Facts) -> Iterator[Headline]:
@@ -100,10 +100,6 @@ def _between(row: Facts, name: str, form: Any) -> str:
     prefix = f"{name}_" if name else ""
     low, high = row[f"{prefix}lower"], row[f"{prefix}upper"]
     return "" if low is None or high is None else f"{form(low)} to {form(high)}"
-
-
-def _figures(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def _signed(value: float) -> str:

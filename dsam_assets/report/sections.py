@@ -256,7 +256,7 @@ def _evidence() -> Section:
 def _checks(facts: Facts) -> Section:
     verdict = facts["verdict"]
     rows = tuple(
-        (row["status"].replace("_", " "), row["check"], _plain(row["value"]) if row["value"] is not None else "",
+        (row["status"].replace("_", " "), row["check"], plain(row["value"]) if row["value"] is not None else "",
          row["rule"], row["message"])
         for row in verdict["checks"]
     )  # fmt: skip

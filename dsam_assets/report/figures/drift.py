@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, label, row_height
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
+from dsam_assets.report.figures.labels import label
 from dsam_assets.report.figures.style import BLUE, FAINT, VERMILION, ZERO
 from dsam_assets.scales import FloatArray
 
