@@ -52,10 +52,6 @@ class ConfigError(DsamError):
     """The YAML config breaks the schema or a cross-field rule."""
 
 
-class NotAvailableYetError(ConfigError):
-    """The config asks for behaviour that the schema names and this version does not have."""
-
-
 class DataError(DsamError):
     """A data file cannot be read, or its content cannot be modelled."""
 

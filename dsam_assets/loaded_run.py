@@ -17,6 +17,7 @@ from dsam_assets.run_files import REBUILD, RunFiles
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dsam_assets.config.schema import Config
     from dsam_assets.diagnostics.report import DiagnosticsReport
     from dsam_assets.drift.snapshot import FitSnapshot
     from dsam_assets.fit.runner import StanRunner
@@ -83,31 +84,77 @@ class LoadedRun(FittedModel):
         return files.published(file, member.removesuffix(".csv"))
 
 
-def load_run(path: Path | str, *, runner: StanRunner | None = None) -> LoadedRun:
+def load_run(path: Path | str, *, runner: StanRunner | None = None, allow_unsafe_formula: bool = False) -> LoadedRun:
     """The fitted model of a run folder, which needs nothing but the folder.
 
     Args:
         path: a run folder, in any layout, wherever it was copied to.
         runner: what runs Stan, should more draws be asked for; found or assembled when not given.
+        allow_unsafe_formula: run the Python that the run's formula holds, if it holds any. Loading computes the design.
 
     Raises:
         StoreError: the folder is not a finished run, it has no `model.nc`, or that is damaged.
+        ConfigError: the formula holds Python, and may not run it.
     """
     from dsam_assets.fit.container import from_container, stored_files
     from dsam_assets.fit.model import FitResult
     from dsam_assets.report.bundle import MODEL_FILE
-    from resources.codecs import CODECS, read_parquet
+    from resources.codecs import read_parquet
 
     run = RunFiles.of(Path(path))
     tree = _container(run, MODEL_FILE)
     files = stored_files(tree)
+    _require_trusted(_config(tree), run, allow_unsafe_formula)
     model = _model(tree, files, run, MODEL_FILE)
     names = ("optimisation_runs", "optimisation_best")
     tables = {name: read_parquet(files[f"{name}.parquet"]) for name in names if f"{name}.parquet" in files}
-    judged = tuple(name for name in VERDICT_FILES if name in files)
-    report = CODECS["report"].decode("diagnostics_report", judged, files.__getitem__)
     result, stan_runner = FitResult(from_container(tree), tables), stan() if runner is None else runner
-    return LoadedRun(model, result, stan_runner, run.folder, run.manifest, report, model)
+    return LoadedRun(model, result, stan_runner, run.folder, run.manifest, _verdict(files, run), model)
+
+
+def config_and_verdict(run: RunFiles) -> tuple[Config, DiagnosticsReport]:
+    """What a run was asked for, and how it was judged; nothing of it is computed.
+
+    Raises:
+        StoreError: as `load_run`.
+    """
+    from dsam_assets.fit.container import stored_files
+    from dsam_assets.report.bundle import MODEL_FILE
+
+    tree = _container(run, MODEL_FILE)
+    return _config(tree), _verdict(stored_files(tree), run)
+
+
+def _config(tree: Any) -> Config:
+    from dsam_assets.config.resolved import config_from_resolved
+
+    return config_from_resolved(str(tree["model"].attrs["config"]))
+
+
+def _verdict(files: Mapping[str, bytes], run: RunFiles) -> DiagnosticsReport:
+    from dsam_assets.report.bundle import MODEL_FILE
+    from resources.codecs import CODECS
+
+    judged = tuple(name for name in VERDICT_FILES if name in files)
+    if VERDICT_FILES[0] not in judged:
+        raise run.damaged(MODEL_FILE, f"it was written by an older version: {VERDICT_FILES[0]} missing")
+    report: DiagnosticsReport = CODECS["report"].decode("diagnostics_report", judged, files.__getitem__)
+    return report
+
+
+def _require_trusted(config: Config, run: RunFiles, allowed: bool) -> None:
+    """A run folder may come from anybody, and so may the Python in its formula."""
+    from dsam_assets.config.slices import formula_slice
+    from dsam_assets.design.unsafe import formula_python
+
+    python = formula_python(formula_slice(config))
+    if python and not allowed:
+        raise ConfigError(
+            "The run's formula holds Python, which loading the run would execute.",
+            where=str(run.folder),
+            got="; ".join(python),
+            fix="If you trust whoever wrote it: load_run(path, allow_unsafe_formula=True).",
+        )
 
 
 def _container(run: RunFiles, name: str) -> Any:
@@ -126,7 +173,7 @@ def _container(run: RunFiles, name: str) -> Any:
 
 def _model(tree: Any, files: Mapping[str, bytes], run: RunFiles, name: str) -> Model:
     """The model as it was fitted, with its data, holidays and pooling labels; its design is held to the stored one."""
-    from dsam_assets.config.resolved import config_from_resolved, to_plain
+    from dsam_assets.config.resolved import to_plain
     from dsam_assets.data.holidays import FEATURES, MANIFEST, from_tables
     from dsam_assets.data.pooling_map import PoolingMap
     from resources.codecs import read_parquet
@@ -137,7 +184,7 @@ def _model(tree: Any, files: Mapping[str, bytes], run: RunFiles, name: str) -> M
         raise run.damaged(name, f"it was written by an older version: {', '.join(missing)} missing")
     tables = {part: read_parquet(files[file]) for part, file in stored.items() if file in files}
     model = Model(
-        to_plain(config_from_resolved(str(tree["model"].attrs["config"]))),
+        to_plain(_config(tree)),
         tables.pop("model_frame"),
         PoolingMap.from_stored(tables.pop("pooling_map")),
         from_tables(tables),

@@ -24,7 +24,7 @@ from dsam_assets.config.schema import Config
 from dsam_assets.config.slices import formula_slice, priors_slice
 from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.data.pooling_map import PoolingMap, pooling_map
-from dsam_assets.design.additions import model_inputs
+from dsam_assets.design.additions import model_inputs, own_formula
 from dsam_assets.design.build import BuiltMatrix, matrix_from_slices
 from dsam_assets.design.checks import require_usable
 from dsam_assets.design.formula import parse_formula
@@ -232,7 +232,7 @@ class Model:
             matrix,
             self.data,
             date_var=config.data.date_var,
-            variables=parse_formula(config.model.formula).variables,
+            variables=own_formula(formula_slice(config)).variables,
             channels=config.allocation.channels,
             mode=config.diagnostics.policy_mode,
         )

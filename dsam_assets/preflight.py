@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from dsam_assets.allocation.levels import level_terms
-from dsam_assets.config.availability import check_available
 from dsam_assets.config.key_paths import KeyPath, dotted
 from dsam_assets.config.load import LoadedConfig, load_config
 from dsam_assets.config.problems import line_of
@@ -79,10 +78,10 @@ class Preflight:
 
 
 def load_checked(path: Path, *, data_roots: tuple[Path, ...] | None = None) -> LoadedConfig:
-    """Load a config; schema, cross-field rules, formula safety and availability are checked."""
-    loaded = load_config(path, data_roots=data_roots, check_formula=lambda text: parse_formula(text) and None)
-    check_available(loaded)
-    return loaded
+    """Load a config; schema, cross-field rules and formulas are checked."""
+    return load_config(
+        path, data_roots=data_roots, check_formula=lambda text, unsafe: parse_formula(text, unsafe=unsafe)
+    )
 
 
 def preflight(loaded: LoadedConfig) -> Preflight:

@@ -13,7 +13,8 @@ from dsam_assets.run_files import RunFiles
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dsam_assets.loaded_run import LoadedRun
+    from dsam_assets.config.schema import Config
+    from dsam_assets.diagnostics.report import DiagnosticsReport
 
 # Tables that every report reads, and the switches that leave them out of a run folder.
 NEEDED = {
@@ -32,16 +33,17 @@ def rebuild_report(folder: Path) -> Path:
     Raises:
         StoreError: the folder is not a finished run, or what a report needs is missing or damaged.
     """
-    from dsam_assets.loaded_run import load_run
+    from dsam_assets.loaded_run import config_and_verdict
     from dsam_assets.report.artefacts import MANIFEST
     from dsam_assets.report.bundle import join
     from dsam_assets.report.documents import PAGE
     from resources.codecs import json_bytes
     from resources.store import write_file
 
-    run = load_run(folder)
-    layout = run.model.config.outputs.layout
-    contents = {join("interpretation", layout, name): text.encode() for name, text in _documents(run).items()}
+    run = RunFiles.of(folder)
+    config, report = config_and_verdict(run)
+    layout, documents = config.outputs.layout, _documents(run, config, report)
+    contents = {join("interpretation", layout, name): text.encode() for name, text in documents.items()}
     listed = {
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for name, content in contents.items()
@@ -58,19 +60,19 @@ def write_page(folder: Path, out: Path) -> None:
     Raises:
         StoreError: as `rebuild_report`.
     """
-    from dsam_assets.loaded_run import load_run
+    from dsam_assets.loaded_run import config_and_verdict
     from dsam_assets.report.documents import PAGE
     from resources.store import write_file
 
-    write_file(out, _documents(load_run(folder))[PAGE].encode())
+    run = RunFiles.of(folder)
+    write_file(out, _documents(run, *config_and_verdict(run))[PAGE].encode())
 
 
-def _documents(run: LoadedRun) -> dict[str, str]:
+def _documents(run: RunFiles, config: Config, report: DiagnosticsReport) -> dict[str, str]:
     from dsam_assets.report.documents import report_documents
     from dsam_assets.report.interpretation import Evidence
 
-    files, config = RunFiles(run.folder, run.manifest), run.model.config
-    tables = dict(_tables(files))
+    tables = dict(_tables(run))
     for name, switch in NEEDED.items():
         if name not in tables:
             raise StoreError(
@@ -82,8 +84,8 @@ def _documents(run: LoadedRun) -> dict[str, str]:
     asked += ["plan"] if config.allocation.enabled else []
     asked += ["forecast"] if config.forecast.enabled else []
     name = str(run.manifest["model_name"])
-    evidence = Evidence(str(run.manifest["market"]), name, run.report, tables, tuple(asked))
-    return report_documents(evidence, dict(_figures(files)))
+    evidence = Evidence(str(run.manifest["market"]), name, report, tables, tuple(asked))
+    return report_documents(evidence, dict(_figures(run)))
 
 
 def _tables(files: RunFiles) -> Iterator[tuple[str, pd.DataFrame]]:

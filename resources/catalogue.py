@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dsam_assets.errors import ConfigError, DsamError
 from resources.config_files import SUFFIXES, config_files
+from resources.locations import UNSAFE_SETTING, unsafe_formulas_allowed
 
 if TYPE_CHECKING:
     from dsam_assets.config.load import LoadedConfig
@@ -54,8 +55,20 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
         return ""
 
     def load(self, market: str) -> "LoadedConfig":
-        """The market's config, checked against schema, rules and availability."""
+        """The market's config, checked against schema and rules.
+
+        Raises:
+            ConfigError: also for a served config whose formulas may run Python, unless the operator lets them.
+        """
         from dsam_assets.preflight import load_checked
 
         roots = tuple(Path(root) for root in self.data_roots) or None
-        return load_checked(self.path(market), data_roots=roots)
+        loaded = load_checked(self.path(market), data_roots=roots)
+        if roots and loaded.config.security.allow_unsafe_formula and not unsafe_formulas_allowed():
+            raise ConfigError(
+                "A served config may not run Python in its formulas.",
+                where=f"{loaded.path}: security.allow_unsafe_formula",
+                got="true",
+                fix=f"Use `dsam run`, or serve with {UNSAFE_SETTING}=1 if you trust everybody who writes configs.",
+            )
+        return loaded

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 DEFAULT_CONFIGS = "configs"
+UNSAFE_SETTING = "DSAM_ALLOW_UNSAFE_FORMULA"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ def data_roots() -> tuple[Path, ...]:
     """Folders that a served catalogue may read data from: `DSAM_DATA_ROOTS`, else the working directory."""
     text = os.environ.get("DSAM_DATA_ROOTS", "")
     return tuple(Path(part).resolve() for part in text.split(os.pathsep) if part) or (Path.cwd().resolve(),)
+
+
+def unsafe_formulas_allowed() -> bool:
+    """Whether the operator of a served catalogue lets its configs run Python in formulas."""
+    return os.environ.get(UNSAFE_SETTING, "0") not in ("", "0")
 
 
 def prepare_dagster_home(home: Path) -> Path:

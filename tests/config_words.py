@@ -333,7 +333,7 @@ diagnostics:
     Group("diagnostics.identifiability", "Can media be told apart from trend, season and holidays?"),
     Group(
         "security",
-        "Formulas are read by a parser and never run as code.",
+        "Formulas are read by a parser and never run as code, unless you say so here.",
         """
 security:
   allow_unsafe_formula: false

@@ -84,13 +84,14 @@ def design_matrix(
     from dsam_assets.data.pooling_map import PoolingMap
     from dsam_assets.design.additions import model_inputs
     from dsam_assets.design.build import matrix_from_slices
+    from dsam_assets.design.unsafe import formula_python
 
     holidays = from_tables(holiday_features)
     inputs = model_inputs(config_formula, model_frame, holidays, date_var=config_data.date_var)
     built = matrix_from_slices(inputs, config_formula, config_data, PoolingMap.from_stored(pooling_map))
     rows, terms = built.matrix.values.shape
     facts = {"model_class": built.matrix.model_class, "rows": rows, "terms": terms}
-    facts |= {"dropped_rows": len(model_frame) - rows}
+    facts |= {"dropped_rows": len(model_frame) - rows, "python": list(formula_python(config_formula))}
     return Published(built, facts, columns=dict.fromkeys(built.matrix.terms, "float64"))
 
 
@@ -199,9 +200,11 @@ def spec_summary(
     from dsam_assets.data.holidays import from_tables
     from dsam_assets.design.additions import model_formula
     from dsam_assets.design.manifest import spec_summary as summary
+    from dsam_assets.design.unsafe import unsafe_formula
 
     formula = model_formula(config_formula, from_tables(holiday_features))
-    return Published(summary(config_report.name, config_formula.type, formula, design_matrix, len(model_frame)))
+    rows, unsafe = len(model_frame), unsafe_formula(config_formula)
+    return Published(summary(config_report.name, config_formula.type, formula, design_matrix, rows, unsafe))
 
 
 @market_asset(
@@ -242,7 +245,7 @@ def pre_run_checks(
 ) -> Published:
     """P0 checks of the data and the design: finite response, constants, copies, rank, condition number, identification;
     enough weeks, spend with exposure, words for missing values, regular weeks."""
-    from dsam_assets.design.formula import parse_formula
+    from dsam_assets.design.additions import own_formula
     from dsam_assets.diagnostics.gate_table import gate_frame
     from dsam_assets.diagnostics.prefit import pre_run_gates
 
@@ -251,7 +254,7 @@ def pre_run_checks(
         design_matrix,
         model_frame,
         date_var=config_data.date_var,
-        variables=parse_formula(config_formula.formula).variables,
+        variables=own_formula(config_formula).variables,
         channels=config_allocation.allocation.channels,
         mode=mode,
     )

@@ -48,11 +48,15 @@ config_slice_assets = [config_slice(name) for name in SLICES]
 )  # fmt: skip
 def session_info(context: dg.AssetExecutionContext, config_formula: FormulaSlice, config_fit: FitSection) -> Published:
     """Versions of packages and of Stan, the platform, and fingerprints of data, package and Stan programs."""
+    from dsam_assets.design.unsafe import unsafe_formula
     from dsam_assets.report.session import session_info as describe
     from resources.fingerprints import software_fingerprints
 
     home = context.resources.stan.describe_home()
-    model = {"market": context.partition_key, "model_type": config_formula.type, "fit_method": config_fit.method}
+    model = {
+        "market": context.partition_key, "model_type": config_formula.type, "fit_method": config_fit.method,
+        "unsafe_formula": unsafe_formula(config_formula),
+    }  # fmt: skip
     landed = context.resources.store.open().record(context.partition_key, "model_frame").metadata["shown"]
     text = describe(
         schema_version=1, model=model, data={key: landed[key] for key in ("sha256", "rows", "columns")},

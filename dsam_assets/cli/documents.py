@@ -53,6 +53,9 @@ def run_document(result: RunResult, handler: StepLines) -> dict[str, Any]:
 
 def validation_document(validation: Validation) -> dict[str, Any]:
     """A valid config; nothing has been fitted, so there is neither verdict nor plan."""
+    from dsam_assets.config.slices import formula_slice
+    from dsam_assets.design.unsafe import formula_python
+
     checked = validation.checked
     matrix = checked.design.matrix
     return {
@@ -72,6 +75,7 @@ def validation_document(validation: Validation) -> dict[str, Any]:
             "estimate": "posterior" if checked.loaded.config.fit.method == "mcmc" else "point",
             "dropped": dict(matrix.dropped),
             "data_sha256": checked.dataset.sha256,
+            "python": list(formula_python(formula_slice(checked.loaded.config))),
         },
         "seconds": round(validation.seconds, 3),
     }
@@ -102,6 +106,7 @@ def _model(result: RunResult) -> dict[str, Any]:
         "rows": design["rows"],
         "coefficients": design["terms"],
         "panel_units": fit["groups"],
+        "python": design.get("python", []),
         "in_sample": {name: fit[name] for name in ("r2", "rmse", "smape")},
     }
 

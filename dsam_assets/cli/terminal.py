@@ -49,7 +49,15 @@ def _model(result: RunResult) -> str:
     if fit["groups"]:
         facts.append(count(fit["groups"], "panel unit"))
     text = f"Model: {', '.join(facts)}; in-sample R² {fit['r2']:.3f} on the model scale"
-    return wrapped(text, "", "  ")
+    return "\n".join([wrapped(text, "", "  "), *python_lines(design.get("python", ()))])
+
+
+def python_lines(pieces: Sequence[str]) -> list[str]:
+    """That the formula runs Python, and which."""
+    if not pieces:
+        return []
+    text = f"UNSAFE FORMULA: it runs Python that nobody checks: {'; '.join(pieces)} (security.allow_unsafe_formula)"
+    return [f"  {paint(MARKS['warn'], COLOURS['warn'])} {wrapped(text, '    ').lstrip()}"]
 
 
 def _verdict(result: RunResult) -> str:
@@ -133,6 +141,9 @@ def _places(result: RunResult) -> str:
 
 def validation_summary(validation: Validation, path: Path) -> str:
     """What a valid config amounts to, what to look at, and what to do next."""
+    from dsam_assets.config.slices import formula_slice
+    from dsam_assets.design.unsafe import formula_python
+
     checked = validation.checked
     config, matrix = checked.loaded.config, checked.design.matrix
     facts = [
@@ -157,7 +168,8 @@ def validation_summary(validation: Validation, path: Path) -> str:
     lines = [f"{path} is valid", *(wrapped(text, f"  {name:<8}", " " * 10) for name, text in facts)]
     if validation.run_dir is not None:
         lines.append(wrapped(f"{shown_path(validation.run_dir)} (the run's metadata)", f"  {'wrote':<8}", " " * 10))
-    return "\n".join([*lines, *gate_lines(checked.gates), "Status: ok", f"Next: dsam run --config {path}"])
+    lines += [*python_lines(formula_python(formula_slice(config))), *gate_lines(checked.gates)]
+    return "\n".join([*lines, "Status: ok", f"Next: dsam run --config {path}"])
 
 
 def _groups(matrix: ModelMatrix) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsam_assets.config.resolved import resolved_yaml
+from dsam_assets.config.slices import formula_slice
+from dsam_assets.design.unsafe import unsafe_formula
 from dsam_assets.preflight import Preflight, load_checked, preflight
 from dsam_assets.report.bundle import join
 from dsam_assets.report.session import session_info
@@ -71,7 +73,12 @@ def _session(checked: Preflight) -> str:
     loaded, config, dataset, home = checked.loaded, checked.loaded.config, checked.dataset, find_home()
     return session_info(
         schema_version=config.schema_version,
-        model={"market": loaded.path.stem, "model_type": config.model.type, "fit_method": config.fit.method},
+        model={
+            "market": loaded.path.stem,
+            "model_type": config.model.type,
+            "fit_method": config.fit.method,
+            "unsafe_formula": unsafe_formula(formula_slice(config)),
+        },
         data={"sha256": dataset.sha256, "rows": len(dataset.frame), "columns": dataset.frame.shape[1]},
         stan_home={"version": home.version, "origin": home.origin},
         fingerprints=software_fingerprints(),

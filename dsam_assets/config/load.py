@@ -37,7 +37,7 @@ __all__ = [
     "section_digest",
 ]
 
-FormulaCheck = Callable[[str], object]
+FormulaCheck = Callable[[str, bool], object]
 
 _MARKET = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -122,7 +122,7 @@ def _check_paths(config: Config, roots: Sequence[Path] | None, problems: list[Pr
 
 
 def _check_formulas(config: Config, check: FormulaCheck | None, file: str, lines: Mapping[KeyPath, int]) -> None:
-    if check is None or config.security.allow_unsafe_formula:
+    if check is None:
         return
     scenarios = config.transforms.sensitivity.scenarios
     formulas: dict[KeyPath, str] = {("model", "formula"): config.model.formula}
@@ -130,7 +130,7 @@ def _check_formulas(config: Config, check: FormulaCheck | None, file: str, lines
         formulas[("transforms", "sensitivity", "scenarios", position, "formula")] = scenario.formula
     for path, formula in formulas.items():
         try:
-            check(formula)
+            check(formula, config.security.allow_unsafe_formula)
         except DsamError as error:
             line = line_of(path, lines)
             place = f"{file}, line {line}: {dotted(path)}" if line else f"{file}: {dotted(path)}"
@@ -157,7 +157,7 @@ def resolve(
         file: how messages call the config.
         lines: path of each key → line, for messages.
         data_roots: when given, every path must lie below one of these folders.
-        check_formula: called with each formula; raises a `DsamError` for one that is refused.
+        check_formula: called with each formula, and whether it may be unsafe; raises a `DsamError` to refuse it.
 
     Raises:
         ConfigError: all violations of one step together.
@@ -207,7 +207,7 @@ def load_config(
     Args:
         path: the YAML file; relative paths inside start from its folder.
         data_roots: when given, every path in it must lie below one of these folders, links followed.
-        check_formula: called with each formula unless `security.allow_unsafe_formula`; raises a `DsamError` to refuse.
+        check_formula: called with each formula, and whether it may be unsafe; raises a `DsamError` to refuse it.
 
     Raises:
         ConfigError: with every violation that one step found, each with key, line, rule and suggestion.

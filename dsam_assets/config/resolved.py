@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsam_assets.config.availability import silent_defaults
 from dsam_assets.config.key_paths import KeyPath, general, schema_keys
 from dsam_assets.config.schema import Config
 from dsam_assets.config.schema_base import Section
@@ -61,27 +60,24 @@ def _scalar(value: object) -> str:
     return _text(value) if isinstance(value, str) else str(value)
 
 
-def _lines(value: Any, indent: int, path: KeyPath, left_out: frozenset[KeyPath]) -> Iterator[str]:
+def _lines(value: Any, indent: int) -> Iterator[str]:
     pad = " " * indent
     for key, item in value.items():
-        here = (*path, key)
-        if here in left_out:
-            continue
         if isinstance(item, dict) and item:
-            inner = list(_lines(item, indent + 2, here, left_out))
-            yield from [f"{pad}{_text(key)}:", *inner] if inner else []
+            yield f"{pad}{_text(key)}:"
+            yield from _lines(item, indent + 2)
         elif isinstance(item, list) and item:
             yield f"{pad}{_text(key)}:"
-            yield from _rows(item, indent + 2, here, left_out)
+            yield from _rows(item, indent + 2)
         else:
             yield f"{pad}{_text(key)}: {'{}' if item == {} else '[]' if item == [] else _scalar(item)}"
 
 
-def _rows(items: list[Any], indent: int, path: KeyPath, left_out: frozenset[KeyPath]) -> Iterator[str]:
+def _rows(items: list[Any], indent: int) -> Iterator[str]:
     pad = " " * indent
-    for position, item in enumerate(items):
+    for item in items:
         if isinstance(item, dict):
-            first, *rest = _lines(item, indent + 2, (*path, position), left_out)
+            first, *rest = _lines(item, indent + 2)
             yield f"{pad}- {first.lstrip()}"
             yield from rest
         else:
@@ -89,14 +85,8 @@ def _rows(items: list[Any], indent: int, path: KeyPath, left_out: frozenset[KeyP
 
 
 def resolved_yaml(config: Config) -> str:
-    """The whole config as YAML in schema order; loading it gives an equal config.
-
-    Keys at their default that only a later version serves are left out, so that the file can be run again.
-    """
-    left_out = silent_defaults(config)
-    # a list is left out as a whole
-    whole = left_out | {path[:-1] for path in left_out if isinstance(path[-1], int)}
-    return "\n".join(_lines(to_plain(config), 0, (), frozenset(whole))) + "\n"
+    """The whole config as YAML in schema order; loading it gives an equal config."""
+    return "\n".join(_lines(to_plain(config), 0)) + "\n"
 
 
 def _relative(value: Any, path: KeyPath, base: Path) -> Any:

@@ -87,5 +87,5 @@ class SecuritySection(Section):
 
     allow_unsafe_formula: bool = Field(
         default=False,
-        description="Must stay false: formulas are parsed and never run as code. true is refused in this version.",
+        description="Let formulas run arbitrary Python where the grammar refuses. Told in the validation, the run and its report.",
     )

@@ -31,13 +31,22 @@ class CreLike(Protocol):
     def prefix(self) -> str: ...
 
 
+class SecurityLike(Protocol):
+    """The config's section `security`."""
+
+    @property
+    def allow_unsafe_formula(self) -> bool: ...
+
+
 class FormulaLike(Protocol):
-    """What is read of a config: `model.formula` and `cre`."""
+    """What is read of a config: `model.formula`, `cre` and `security`."""
 
     @property
     def formula(self) -> str: ...
     @property
     def cre(self) -> CreLike: ...
+    @property
+    def security(self) -> SecurityLike: ...
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,9 @@ def model_inputs(
         ConfigError, DesignError: `cre` does not fit the formula.
         DataError: the features were made for other rows, or a column that `cre` needs is missing or not numeric.
     """
-    text = _with_holidays(section.formula, holidays)
-    columns = frame if holidays is None else holidays.on(frame)
+    columns, formula = frame if holidays is None else holidays.on(frame), model_formula(section, holidays)
     if not section.cre.enabled:
-        return ModelInputs(parse_formula(text), columns)
-    formula = model_formula(section, holidays)
+        return ModelInputs(formula, columns)
     cre, means = section.cre, cre_terms(section.cre.vars, section.cre.prefix)
     group = resolve_cre_group(cre.group, [bar.group for bar in formula.bar_terms])
     refuse_varying_means(means, _varying_columns(formula))
@@ -91,17 +98,20 @@ def model_inputs(
 
 def model_formula(section: FormulaLike, holidays: HolidayFeatures | None = None) -> Formula:
     """The formula that is fitted, generated terms included; raises `FormulaError` as `parse_formula` does."""
-    text = _with_holidays(section.formula, holidays)
+    text, unsafe = section.formula, section.security.allow_unsafe_formula
+    if holidays is not None:
+        text = formula_with(text, holidays.formula_names, unsafe=unsafe)
     if section.cre.enabled:
-        text = formula_with(text, cre_terms(section.cre.vars, section.cre.prefix))
-    return parse_formula(text)
+        text = formula_with(text, cre_terms(section.cre.vars, section.cre.prefix), unsafe=unsafe)
+    return parse_formula(text, unsafe=unsafe)
 
 
-def _with_holidays(text: str, holidays: HolidayFeatures | None) -> str:
-    return text if holidays is None else formula_with(text, holidays.formula_names)
+def own_formula(section: FormulaLike) -> Formula:
+    """The formula as the config has it, without generated terms; raises `FormulaError` as `parse_formula` does."""
+    return parse_formula(section.formula, unsafe=section.security.allow_unsafe_formula)
 
 
-def formula_with(formula_text: str, names: Iterable[str]) -> str:
+def formula_with(formula_text: str, names: Iterable[str], *, unsafe: bool = False) -> str:
     """The formula with columns added as terms, quoted where they need it; terms that it has already are not repeated.
 
     `~` binds weakest, so that ` + name` at the end always adds a term of the right-hand side.
@@ -109,7 +119,7 @@ def formula_with(formula_text: str, names: Iterable[str]) -> str:
     Raises:
         FormulaError: the formula is refused.
     """
-    present = set(parse_formula(formula_text).labels)
+    present = set(parse_formula(formula_text, unsafe=unsafe).labels)
     added = [quoted for quoted in map(quote_name, dict.fromkeys(names)) if quoted not in present]
     return " + ".join([formula_text, *added])
 

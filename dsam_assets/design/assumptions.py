@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dsam_assets.data.holidays import HolidayFeatures
 from dsam_assets.design.formula import Formula
 from dsam_assets.design.parser import SHIFTS
-from dsam_assets.design.syntax import Call, Name, Node, deparse, quote_name, walk
+from dsam_assets.design.syntax import Call, Name, Node, Python, deparse, quote_name, walk
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ def _transforms(formula: Formula) -> Iterator[str]:
 
 def _columns(node: Node) -> str:
     names = list(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
+    if any(isinstance(part, Python) for part in walk(node)):
+        return f"Python of {', '.join(names) or 'no column'}, run as it is (security.allow_unsafe_formula)"
     functions = list(dict.fromkeys(part.function for part in walk(node) if isinstance(part, Call)))
     applied = ", ".join(function for function in functions if function != "I") or "arithmetic"
     return f"{applied} of {', '.join(names) or 'a constant'}"
@@ -105,8 +107,11 @@ def _untouched(facts: AssumptionFacts) -> Iterator[str]:
 def _shifts(facts: AssumptionFacts) -> Iterator[str]:
     nodes = [node for node, _ in _calls(facts.formula)]
     shifts = [part for node in nodes for part in walk(node) if isinstance(part, Call) and part.function in SHIFTS]
-    if not shifts:
+    if facts.formula.python:
+        yield "Python in the formula sees all rows of the file in their order, whatever their group; it is not checked."
+    if not shifts and not facts.formula.python:
         yield "None: every row is explained by columns of the same row."
+    if not shifts:
         return
     for shift in dict.fromkeys(shifts):
         yield deparse(shift)

@@ -10,12 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 
 import numpy as np
 import pandas as pd
 
-from dsam_assets.design.columns import Factor
+from dsam_assets.design.columns import Basis, Factor
 from dsam_assets.design.formula import Formula
 from dsam_assets.design.syntax import Node, deparse
 from dsam_assets.errors import DesignError
@@ -25,12 +26,14 @@ INTERCEPT = "(Intercept)"
 MAX_COLUMNS = 2_000
 _CODED = re.compile(r"v(\d+)(?:\[(?:T\.)?(\d+)\])?")
 
-type Variable = FloatArray | Factor
+type Variable = FloatArray | Factor | Basis
 
 
 @dataclass(frozen=True)
 class Column:
-    """One design column: the product of its parts, each a variable and, for a factor, the level it marks."""
+    """One design column: the product of its parts, each a variable and, for a factor or a basis, the level it marks or
+    the column it takes.
+    """
 
     parts: tuple[tuple[Node, int | None], ...]
 
@@ -46,7 +49,18 @@ def plan_columns(formula: Formula, variables: Mapping[Node, Variable]) -> tuple[
         raise DesignError(
             "The formula has no predictors and no intercept", where="model formula", got=formula.text[:200]
         )
-    return columns
+    return tuple(spread for column in columns for spread in _spread(column, variables))
+
+
+def _spread(column: Column, variables: Mapping[Node, Variable]) -> list[Column]:
+    """A column for each combination of the columns that its variables have."""
+    choices: list[list[tuple[Node, int | None]]] = []
+    for node, level in column.parts:
+        variable = variables[node]
+        takes = range(len(variable.names)) if isinstance(variable, Basis) else [level]
+        choices.append([(node, take) for take in takes])
+    _limit_columns(prod(map(len, choices)))
+    return [Column(parts) for parts in product(*choices)]
 
 
 def _coded_columns(formula: Formula, variables: Mapping[Node, Variable]) -> tuple[Column, ...]:
@@ -116,4 +130,6 @@ def column_names(columns: tuple[Column, ...], variables: Mapping[Node, Variable]
 
 def _part_name(node: Node, level: int | None, variables: Mapping[Node, Variable]) -> str:
     variable = variables[node]
-    return deparse(node) + (variable.levels[level] if isinstance(variable, Factor) and level is not None else "")
+    if level is None or isinstance(variable, np.ndarray):
+        return deparse(node)
+    return variable.names[level] if isinstance(variable, Basis) else deparse(node) + variable.levels[level]

@@ -26,6 +26,14 @@ class Factor:
     levels: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Basis:
+    """Several columns that one variable gives, shape (N, k), and their names."""
+
+    values: FloatArray
+    names: tuple[str, ...]
+
+
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
     """One column, refusing a name that occurs twice."""
     found: object = frame[name]

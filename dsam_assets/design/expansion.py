@@ -10,7 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import comb
 
-from dsam_assets.design.syntax import Bar, Call, Chain, Name, Node, Number, Paren, Power, Sign, deparse, names_in
+from dsam_assets.design.syntax import (
+    Bar,
+    Call,
+    Chain,
+    Name,
+    Node,
+    Number,
+    Paren,
+    Power,
+    Python,
+    Sign,
+    deparse,
+    names_in,
+)
 from dsam_assets.design.tokens import formula_error
 from dsam_assets.errors import FormulaError
 
@@ -100,7 +113,7 @@ class Expansion:
 
     def _product(self, node: Node) -> list[int]:
         match node:
-            case Name() | Call():
+            case Name() | Call() | Python():
                 return [self._variable(node)]
             case Chain(first=first, steps=steps):
                 result = self._operand(first)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dsam_assets.design.expansion import BarTerm, Expansion, Term
-from dsam_assets.design.parser import SHIFTS, parse_sides
-from dsam_assets.design.syntax import Call, Name, Node, children, deparse, names_in
-from dsam_assets.design.tokens import formula_error
+from dsam_assets.design.parser import SHIFTS, Piece, parse_sides
+from dsam_assets.design.syntax import Call, Name, Node, Python, children, deparse, names_in
+from dsam_assets.design.tokens import USE_COLUMN, formula_error, require_length
+from dsam_assets.errors import FormulaError
 from dsam_assets.scales import ResponseScale
 
 __all__ = ["BarTerm", "Formula", "Term", "parse_formula"]
@@ -16,7 +17,7 @@ __all__ = ["BarTerm", "Formula", "Term", "parse_formula"]
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """A formula that is safe to evaluate.
+    """A parsed formula; safe to evaluate unless it has Python.
 
     Attributes:
         text: the formula as written.
@@ -27,6 +28,7 @@ class Formula:
         bar_terms: group terms; `(1 | a/b)` becomes two, as in lme4.
         offsets: the arguments of `offset(…)`, on the model scale.
         names: first use of each column, in textual order.
+        python: pieces of Python, which only a config that allows unsafe formulas can have.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Formula:
     bar_terms: tuple[BarTerm, ...]
     offsets: tuple[Node, ...]
     names: tuple[Name, ...] = field(repr=False)
+    python: tuple[str, ...] = ()
 
     @property
     def response_column(self) -> str:
@@ -54,13 +57,26 @@ class Formula:
         return tuple(term.label for term in self.terms)
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, *, unsafe: bool = False) -> Formula:
     """Parse a formula without ever executing any of it.
+
+    Args:
+        text: the formula.
+        unsafe: take what the grammar refuses for Python, which is executed when the formula is evaluated.
 
     Raises:
         FormulaError: with the formula's line, a caret under the refused place, and what to write in its place.
     """
-    left, right = parse_sides(text)
+    if not unsafe:
+        return _parsed(text, None)
+    from dsam_assets.design.python_text import python_pieces
+
+    require_length(text)
+    return _parsed(text, python_pieces(text))
+
+
+def _parsed(text: str, pieces: Mapping[int, Piece] | None) -> Formula:
+    left, right = _sides(text, pieces)
     scale = _response_scale(text, left)
     expansion = Expansion(text)
     bits = expansion.additive(right)
@@ -77,7 +93,18 @@ def parse_formula(text: str) -> Formula:
         bar_terms=tuple(expansion.bar_terms),
         offsets=tuple(expansion.offsets),
         names=_first_uses([*names_in(left), *names]),
+        python=tuple(dict.fromkeys(piece.node.shown for piece in (pieces or {}).values())),
     )
+
+
+def _sides(text: str, pieces: Mapping[int, Piece] | None) -> tuple[Node, Node]:
+    """Both sides; what could be Python in braces is told so where Python is allowed."""
+    try:
+        return parse_sides(text, pieces)
+    except FormulaError as error:
+        if pieces is not None and error.fix == USE_COLUMN:
+            error.fix = f"{USE_COLUMN}, or put it in braces to have it run as Python"
+        raise
 
 
 def _first_uses(names: Iterable[Name]) -> tuple[Name, ...]:
@@ -95,6 +122,8 @@ def _response_scale(text: str, node: Node) -> ResponseScale:
             return "log"
         case Call(function="log", args=(inner,)):
             why = f"log({deparse(inner)}) is not supported as a response: exp() would not lead back to a KPI column"
+        case Python(shown=shown):
+            why = f"{shown} is Python, which is not supported on the response: nothing leads back to KPI units"
         case Call(shown=shown):
             why = f"{shown}() is not supported on the response: its results cannot be converted back to KPI units"
         case _:

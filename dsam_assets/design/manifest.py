@@ -28,8 +28,10 @@ def design_matrix_manifest(matrix: ModelMatrix) -> pd.DataFrame:
     )
 
 
-def spec_summary(name: str, kind: str, formula: Formula, matrix: ModelMatrix, frame_rows: int) -> pd.DataFrame:
-    """The model in one row: class, formula, response scale, rows, columns and parameters."""
+def spec_summary(
+    name: str, kind: str, formula: Formula, matrix: ModelMatrix, frame_rows: int, unsafe: str = "no"
+) -> pd.DataFrame:
+    """The model in one row: class, formula, response scale, rows, columns, parameters, and the Python that it runs."""
     rows, terms = matrix.values.shape
     parameters = parameter_count(matrix)
     return pd.DataFrame(
@@ -47,6 +49,7 @@ def spec_summary(name: str, kind: str, formula: Formula, matrix: ModelMatrix, fr
                 "terms": terms,
                 "parameters": parameters,
                 "rows_per_parameter": rows / parameters,
+                "unsafe_formula": unsafe,
             }
         ]
     )

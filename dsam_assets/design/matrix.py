@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dsam_assets.design.coding import Column, Variable, column_names, plan_columns
 from dsam_assets.design.columns import (
+    Basis,
     Factor,
     column,
     column_kind,
@@ -26,10 +27,10 @@ from dsam_assets.design.columns import (
     values_text,
 )
 from dsam_assets.design.formula import Formula, Term
-from dsam_assets.design.parser import SHIFTS
-from dsam_assets.design.syntax import Call, Name, Node, deparse, names_in, walk
+from dsam_assets.design.python_text import python_variable
+from dsam_assets.design.syntax import Name, Node, Python, deparse, names_in
 from dsam_assets.design.tokens import formula_error
-from dsam_assets.design.transforms import RowOrder, evaluate
+from dsam_assets.design.transforms import RowOrder, evaluate, looks_elsewhere
 from dsam_assets.errors import DataError, DesignError
 from dsam_assets.scales import FloatArray, ResponseScale
 
@@ -112,7 +113,7 @@ def build_model_matrix(
     response = _response_values(formula, frame)
     variables = {node: _variable(node, frame, order) for node in _factors(formula.terms)}
     offsets = [evaluate(node, frame, order) for node in formula.offsets]
-    missing = missing_values(formula, frame, order)
+    missing = missing_values(formula, frame, order, variables)
     rows = _kept_rows(missing, len(frame), na_action)
     take: Rows = slice(None) if rows.size == len(frame) else rows
     kept = {node: _take(variable, take, deparse(node)) for node, variable in variables.items()}
@@ -172,24 +173,37 @@ def _to_model_scale(formula: Formula, response: FloatArray, rows: NDArray[np.int
 
 
 def _variable(node: Node, frame: pd.DataFrame, order: RowOrder) -> Variable:
+    if isinstance(node, Python):
+        return python_variable(node, frame)
     if isinstance(node, Name) and column_kind(frame, node.name) == "factor":
         return factor_values(frame, node.name)
     return evaluate(node, frame, order)
 
 
-def missing_values(formula: Formula, frame: pd.DataFrame, order: RowOrder) -> dict[str, NDArray[np.bool_]]:
-    """Masks of missing rows by column; a call that shifts rows stands for itself, as in R's model frame."""
+def missing_values(
+    formula: Formula, frame: pd.DataFrame, order: RowOrder, computed: Mapping[Node, Variable] | None = None
+) -> dict[str, NDArray[np.bool_]]:
+    """Masks of missing rows by column; a call that shifts rows stands for itself, as in R's model frame, and so does
+    Python, which may fill gaps or leave some.
+    """
     bar_terms = [term for bar in formula.bar_terms for term in bar.terms]
     group_names = [Name(name) for bar in formula.bar_terms for name in bar.group]
     masks: dict[str, NDArray[np.bool_]] = {}
     for node in (formula.response, *_factors(formula.terms), *formula.offsets, *_factors(bar_terms), *group_names):
-        if any(isinstance(part, Call) and part.function in SHIFTS for part in walk(node)):
-            masks[deparse(node)] = np.isnan(evaluate(node, frame, order))
+        if looks_elsewhere(node):
+            known = (computed or {}).get(node)
+            masks[deparse(node)] = _without_value(_variable(node, frame, order) if known is None else known)
             continue
         for name in names_in(node):
             if name.name not in masks:
                 masks[name.name] = column(frame, name.name).isna().to_numpy(dtype=bool)
     return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _without_value(variable: Variable) -> NDArray[np.bool_]:
+    if isinstance(variable, Factor):
+        return variable.codes < 0
+    return np.isnan(variable.values).any(axis=1) if isinstance(variable, Basis) else np.isnan(variable)
 
 
 def _kept_rows(
@@ -220,6 +234,8 @@ def _kept_rows(
 
 def _take(variable: Variable, take: Rows, label: str) -> Variable:
     """The kept rows; a factor loses the levels that none of them has, as in R's `lm`."""
+    if isinstance(variable, Basis):
+        return Basis(variable.values[take], variable.names)
     if not isinstance(variable, Factor):
         return variable[take]
     codes = variable.codes[take]
@@ -237,13 +253,19 @@ def _take(variable: Variable, take: Rows, label: str) -> Variable:
     return Factor(rank[codes], tuple(variable.levels[i] for i in used))
 
 
+def _values(variable: Variable, level: int | None) -> FloatArray | NDArray[np.bool_]:
+    if isinstance(variable, Basis):
+        return variable.values[:, level or 0]
+    return variable.codes == level if isinstance(variable, Factor) else variable
+
+
 def _fill(columns: tuple[Column, ...], variables: Mapping[Node, Variable], rows: int) -> FloatArray:
     values = np.ones((rows, len(columns)))
     for target, column_plan in zip(values.T, columns, strict=True):
         for node, level in column_plan.parts:
             variable = variables[node]
             with np.errstate(over="ignore"):
-                target *= variable.codes == level if isinstance(variable, Factor) else variable
+                target *= _values(variable, level)
         bad = ~np.isfinite(target)
         if bad.any():
             label = ":".join(deparse(node) for node, _ in column_plan.parts)

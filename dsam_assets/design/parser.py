@@ -7,9 +7,10 @@ From weakest to strongest: `~`, `|`, `+ -`, `* /`, `:`, unary `+ -`, `^` (right-
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from dsam_assets.design.syntax import Bar, Call, Chain, Name, Node, Number, Paren, Power, Sign, Step
+from dsam_assets.design.syntax import Bar, Call, Chain, Name, Node, Number, Paren, Power, Python, Sign, Step
 from dsam_assets.design.tokens import Token, formula_error, tokenize
 from dsam_assets.errors import FormulaError
 
@@ -50,21 +51,34 @@ _HINTS = {
 }
 
 
-def parse_sides(text: str) -> tuple[Node, Node]:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of Python in a formula, and where it ends."""
+
+    end: int
+    node: Python
+
+
+def parse_sides(text: str, pieces: Mapping[int, Piece] | None = None) -> tuple[Node, Node]:
     """Parse `response ~ predictors` into its two trees.
+
+    Args:
+        text: the formula.
+        pieces: Python that stands in it, by place.
 
     Raises:
         FormulaError: with a caret under the place where the text stops being an allowed formula.
     """
-    return _Parser(text).sides()
+    return _Parser(text, pieces or {}).sides()
 
 
 class _Parser:
     """A cursor over the tokens; one method per level of precedence."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, pieces: Mapping[int, Piece]) -> None:
         self.text = text
-        self.tokens = tokenize(text)
+        self.pieces = pieces
+        self.tokens = tokenize(text, {start: piece.end for start, piece in pieces.items()})
         self.index = 0
         self.depth = 0
         self.calls = 0  # how many calls enclose the cursor: inside one, operators are arithmetic
@@ -184,6 +198,8 @@ class _Parser:
                     token.pos, "A column cannot be called", fix="remove the back quotes around a function's name"
                 )
             return Name(token.text, token.pos)
+        if token.kind == "python":
+            return self.pieces[token.pos].node
         if token.kind == "name":
             return self.call(token) if self.at("(", "::") else Name(token.text, token.pos)
         if token.text == "(":

@@ -1,6 +1,7 @@
 """The syntax tree of a formula, and its text in R's spelling.
 
-The tree is data: no node is ever handed to an interpreter. Positions are left out of comparisons, so that two nodes
+The tree is data: no node is ever handed to an interpreter, but for `Python`, which only a config that allows it can
+have. Positions are left out of comparisons, so that two nodes
 are equal when R would call them the same variable.
 """
 
@@ -93,7 +94,17 @@ class Call:
     pos: int = field(default=0, compare=False)
 
 
-type Node = Name | Number | Sign | Chain | Power | Paren | Bar | Call
+@dataclass(frozen=True, slots=True)
+class Python:
+    """A piece of Python, where `security.allow_unsafe_formula` lets it in; `shown` is its text as written."""
+
+    code: str
+    names: tuple[Name, ...]
+    shown: str = field(compare=False)
+    pos: int = field(default=0, compare=False)
+
+
+type Node = Name | Number | Sign | Chain | Power | Paren | Bar | Call | Python
 
 _SPACED = frozenset("+-*|")
 
@@ -111,6 +122,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (left, right)
         case Call(args=args):
             return args
+        case Python(names=names):
+            return names
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -151,6 +164,8 @@ def deparse(node: Node) -> str:
             return deparse(first) + "".join(_step_text(step) for step in steps)
         case Call():
             return _call_text(node)
+        case Python(shown=shown):
+            return shown
 
 
 def _step_text(step: Step) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,30 +16,30 @@ MAX_NUMBER_LENGTH = 32
 SMALLEST, LARGEST = 1e-300, 1e300
 SHOWN_WIDTH = 100
 
-TokenKind = Literal["name", "quoted", "number", "operator", "end"]
+TokenKind = Literal["name", "quoted", "number", "operator", "python", "end"]
 
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?L?")
 _OPERATORS = ("::", "~", "+", "-", "*", "/", "^", ":", "|", "(", ")", ",", "=")
 _RESERVED_CONSTANTS = ("TRUE", "FALSE", "NULL", "Inf", "NaN", "NA", "NA_integer_", "NA_real_", "NA_character_")
 _RESERVED = frozenset(("if", "else", "repeat", "while", "function", "for", "next", "break", "in", *_RESERVED_CONSTANTS))
 _QUOTE_IT = "write the column name in back quotes, like `my column`, or rename the column"
-_USE_COLUMN = "compute the column in the data and use its name"
+USE_COLUMN = "compute the column in the data and use its name"
 # Things people type, longest first; what is not listed gets the general answer.
 _FOREIGN: tuple[tuple[str, str, str], ...] = (
     (":::", "`:::` reaches into a package and is not allowed", "use an allowed call by its plain name"),
     ("**", "`**` is not an operator here", "write ^ for a power"),
     ("||", "`||` is not needed: group effects are independent of each other already", "write a single |"),
-    ("==", "comparisons are not allowed in a formula", _USE_COLUMN),
+    ("==", "comparisons are not allowed in a formula", USE_COLUMN),
     ("%", "operators between percent signs (such as %in%) are not supported", "write nesting as a/b or a + a:b"),
     ("<-", "a formula cannot assign", "remove the assignment"),
-    ("<", "comparisons are not allowed in a formula", _USE_COLUMN),
-    (">", "comparisons are not allowed in a formula", _USE_COLUMN),
-    ("!", "logical operators are not allowed in a formula", _USE_COLUMN),
-    ("&", "logical operators are not allowed in a formula", _USE_COLUMN),
+    ("<", "comparisons are not allowed in a formula", USE_COLUMN),
+    (">", "comparisons are not allowed in a formula", USE_COLUMN),
+    ("!", "logical operators are not allowed in a formula", USE_COLUMN),
+    ("&", "logical operators are not allowed in a formula", USE_COLUMN),
     ('"', "text in quotes is not allowed in a formula", _QUOTE_IT),
     ("'", "text in quotes is not allowed in a formula", _QUOTE_IT),
     ("{", "code is not allowed in a formula", "use column names, operators and the allowed calls only"),
-    ("[", "indexing is not allowed in a formula", _USE_COLUMN),
+    ("[", "indexing is not allowed in a formula", USE_COLUMN),
     ("$", "`$` is not allowed in a formula", "write the column name alone"),
 )
 
@@ -79,15 +80,36 @@ def _width(text: str) -> int:
 
 def is_plain_name(name: str) -> bool:
     """Whether a column name can stand in a formula without back quotes (R's rule for syntactic names)."""
-    return name not in _RESERVED and bool(name.strip(".")) and _name_end(name, 0) == len(name)
+    return name not in _RESERVED and bool(name.strip(".")) and name_end(name, 0) == len(name)
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, python: Mapping[int, int] | None = None) -> list[Token]:
     """Split a formula into tokens, the last of kind `end`.
+
+    Args:
+        text: the formula.
+        python: where pieces of Python start and end; each is one token.
 
     Raises:
         FormulaError: for text that is too long or holds a character that has no place in a formula.
     """
+    require_length(text)
+    tokens: list[Token] = []
+    pos = 0
+    while pos < len(text):
+        if text[pos] in " \t\r\n\f":
+            pos += 1
+            continue
+        if python and pos in python:
+            token, pos = Token("python", text[pos : python[pos]], pos), python[pos]
+        else:
+            token, pos = _next_token(text, pos)
+        tokens.append(token)
+    return [*tokens, Token("end", "the end of the formula", len(text))]
+
+
+def require_length(text: str) -> None:
+    """Refuse what is no text, or too much of it."""
     if not isinstance(text, str):
         raise FormulaError("The formula is not text", where="model formula", got=repr(text)[:80], wanted="y ~ x1 + x2")
     if len(text) > MAX_LENGTH:
@@ -98,15 +120,6 @@ def tokenize(text: str) -> list[Token]:
             wanted=f"at most {MAX_LENGTH:,} characters",
             fix="combine columns in the data",
         )
-    tokens: list[Token] = []
-    pos = 0
-    while pos < len(text):
-        if text[pos] in " \t\r\n\f":
-            pos += 1
-            continue
-        token, pos = _next_token(text, pos)
-        tokens.append(token)
-    return [*tokens, Token("end", "the end of the formula", len(text))]
 
 
 def _next_token(text: str, pos: int) -> tuple[Token, int]:
@@ -114,7 +127,7 @@ def _next_token(text: str, pos: int) -> tuple[Token, int]:
         return _quoted(text, pos)
     if number := _NUMBER.match(text, pos):
         return _number(text, pos, number.group())
-    if (end := _name_end(text, pos)) > pos:
+    if (end := name_end(text, pos)) > pos:
         return _name(text, pos, end)
     for foreign, why, fix in _FOREIGN:
         if text.startswith(foreign, pos):
@@ -125,7 +138,7 @@ def _next_token(text: str, pos: int) -> tuple[Token, int]:
     raise _odd_character(text, pos)
 
 
-def _name_end(text: str, pos: int) -> int:
+def name_end(text: str, pos: int) -> int:
     """End of the name that starts at `pos`; `pos` itself when no name starts there."""
     if pos >= len(text) or not (text[pos].isalpha() or text[pos] == "."):
         return pos
@@ -135,6 +148,12 @@ def _name_end(text: str, pos: int) -> int:
     while end < len(text) and (text[end] in "._" or ("a" + text[end]).isidentifier()):
         end += 1
     return end
+
+
+def number_end(text: str, pos: int) -> int:
+    """End of the number that starts at `pos`; `pos` itself when none starts there."""
+    number = _NUMBER.match(text, pos)
+    return number.end() if number else pos
 
 
 def _name(text: str, pos: int, end: int) -> tuple[Token, int]:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsam_assets.design.columns import column, numeric_values, rows_text, values_text
+from dsam_assets.design.columns import Factor, column, numeric_values, rows_text, values_text
 from dsam_assets.design.parser import SHIFTS
-from dsam_assets.design.syntax import Call, Chain, Name, Node, Number, Paren, Power, Sign, deparse
+from dsam_assets.design.python_text import python_variable
+from dsam_assets.design.syntax import Call, Chain, Name, Node, Number, Paren, Power, Python, Sign, deparse, walk
 from dsam_assets.errors import DataError, DesignError, FormulaError
 from dsam_assets.scales import FloatArray
 
@@ -57,6 +58,11 @@ class RowOrder:
     groups: tuple[str, ...] = ()
 
 
+def looks_elsewhere(node: Node) -> bool:
+    """Whether what a node gives in a row can depend on other rows."""
+    return any(isinstance(part, Python) or (isinstance(part, Call) and part.function in SHIFTS) for part in walk(node))
+
+
 def evaluate(node: Node, frame: pd.DataFrame, order: RowOrder = RowOrder()) -> FloatArray:
     """Evaluate a node to one float64 value per row, shape (N,), NaN where an input is missing.
 
@@ -92,7 +98,19 @@ class _Evaluation:
                 return self._finite(node, "^", np.power(*inputs), *inputs)
             case Call():
                 return self._call(node)
+            case Python():
+                return self._python(node)
         raise FormulaError(f"{deparse(node)} cannot be computed", where="model formula")
+
+    def _python(self, node: Python) -> FloatArray:
+        found = python_variable(node, self.frame)
+        if isinstance(found, np.ndarray):
+            return found
+        raise DesignError(
+            f"{node.shown} gives {'levels' if isinstance(found, Factor) else 'several columns'}",
+            where=f"formula term {node.shown}",
+            wanted="one number per row",
+        )
 
     def _chain(self, chain: Chain) -> FloatArray:
         result = self.value(chain.first)

@@ -16,7 +16,7 @@ import pandas as pd
 from dsam_assets.config.schema_model import BoundariesSection, FitSection, PriorsSection
 from dsam_assets.config.slices import FormulaSlice, PriorsSlice
 from dsam_assets.design.checks import require_usable
-from dsam_assets.design.formula import parse_formula
+from dsam_assets.design.formula import Formula, parse_formula
 from dsam_assets.design.matrix import ModelMatrix
 from dsam_assets.design.model_design import ModelDesign, model_checks, model_design
 from dsam_assets.design.scaling import INTERCEPT
@@ -104,7 +104,7 @@ def scenario_design(inputs: RefitInputs, text: str) -> tuple[ModelDesign, str]:
     _require_comparable(inputs.formula, text)
     matrix = _matrix(inputs, text)
     section, notes = inputs.priors, []
-    if matrix.response_scale != parse_formula(inputs.formula.formula).response_scale:
+    if matrix.response_scale != _formula(inputs.formula, inputs.formula.formula).response_scale:
         section, unlike = _signs_only(section)
         notes.append(_note("Given in the units of the model's own response", unlike))
     section, absent = _known_only(section, matrix)
@@ -117,7 +117,7 @@ def _note(why: str, names: Sequence[str]) -> str:
 
 
 def _require_comparable(section: FormulaSlice, text: str) -> None:
-    base, other = parse_formula(section.formula), parse_formula(text)
+    base, other = _formula(section, section.formula), _formula(section, text)
     if other.response_column != base.response_column:
         raise DesignError(
             "A scenario must explain the same response as the model.",
@@ -132,6 +132,10 @@ def _require_comparable(section: FormulaSlice, text: str) -> None:
             wanted=f"{'group terms' if base.bar_terms else 'no group terms'}, as in model.formula",
             fix="Fit another class of model by a config of its own.",
         )
+
+
+def _formula(section: FormulaSlice, text: str) -> Formula:
+    return parse_formula(text, unsafe=section.security.allow_unsafe_formula)
 
 
 def _matrix(inputs: RefitInputs, text: str) -> ModelMatrix:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dsam_assets.design.columns import column_kind, factor_values
+from dsam_assets.design.columns import Factor, column_kind, factor_values
 from dsam_assets.design.formula import Formula
-from dsam_assets.design.parser import SHIFTS
-from dsam_assets.design.syntax import Call, Name, Node, names_in, walk
-from dsam_assets.design.transforms import evaluate
+from dsam_assets.design.python_text import python_variable
+from dsam_assets.design.syntax import Name, Node, Python, deparse, names_in
+from dsam_assets.design.transforms import evaluate, looks_elsewhere
 from dsam_assets.errors import DataError
 
 IntArray = NDArray[np.intp]
@@ -24,11 +24,6 @@ def factors(formula: Formula) -> tuple[Node, ...]:
     varying = [term for bar in formula.bar_terms for term in bar.terms]
     nodes = [factor for term in (*formula.terms, *varying) for factor in term.factors]
     return tuple(dict.fromkeys([*nodes, *formula.offsets]))
-
-
-def shifts(node: Node) -> bool:
-    """Whether a node looks at other rows."""
-    return any(isinstance(part, Call) and part.function in SHIFTS for part in walk(node))
 
 
 def absent_columns(needed: Sequence[str], frame: pd.DataFrame) -> tuple[str, ...]:
@@ -83,12 +78,19 @@ def require_values(formula: Formula, frame: pd.DataFrame) -> None:
     """
     for node in factors(formula):
         known = all(name.name in frame.columns for name in names_in(node))
-        if known and not shifts(node) and not _is_factor(node, frame):
+        if known and not looks_elsewhere(node) and not _is_factor(node, frame):
             evaluate(node, frame)
 
 
 def _is_factor(node: Node, frame: pd.DataFrame) -> bool:
     return isinstance(node, Name) and node.name in frame.columns and column_kind(frame, node.name) == "factor"
+
+
+def _factor(node: Node, frame: pd.DataFrame) -> Factor | None:
+    if isinstance(node, Python):
+        found = python_variable(node, frame)
+        return found if isinstance(found, Factor) else None
+    return factor_values(frame, node.name) if isinstance(node, Name) and _is_factor(node, frame) else None
 
 
 def require_levels(formula: Formula, joined: pd.DataFrame, past: IntArray, ahead: IntArray) -> None:
@@ -105,10 +107,10 @@ def require_levels(formula: Formula, joined: pd.DataFrame, past: IntArray, ahead
     """
     unknown = {}
     for node in factors(formula):
-        if isinstance(node, Name) and _is_factor(node, joined):
-            factor = factor_values(joined, node.name)
+        factor = _factor(node, joined)
+        if factor is not None:
             codes = np.setdiff1d(factor.codes[ahead], factor.codes[past])
-            unknown[node.name] = [factor.levels[code] for code in codes if code >= 0]
+            unknown[deparse(node)] = [factor.levels[code] for code in codes if code >= 0]
     found = {name: levels for name, levels in unknown.items() if levels}
     if found:
         raise DataError(

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dsam_assets.design.unsafe import CAVEAT as UNSAFE
+from dsam_assets.design.unsafe import NOTHING, RUNS
 from dsam_assets.diagnostics.report import POINT_ESTIMATE
 from dsam_assets.diagnostics.stamped import CAVEAT
 from dsam_assets.report.drift_words import drift_facts
@@ -73,8 +75,14 @@ def interpretation(evidence: Evidence) -> dict[str, Any]:
         "plan": _plan(tables),
         "forecast": _forecast(tables),
         "withheld": _withheld(evidence),
-        "caveats": list(CAVEATS),
+        "caveats": [*_unsafe(tables), *CAVEATS],
     }
+
+
+def _unsafe(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """First of all caveats, that code which nobody checked has made the numbers; older runs could have none."""
+    python = str(tables["spec_summary"].iloc[0].get("unsafe_formula", NOTHING))
+    return [UNSAFE.format(python.removeprefix(RUNS))] if python.startswith(RUNS) else []
 
 
 def _model(evidence: Evidence) -> dict[str, Any]:

@@ -78,6 +78,7 @@ PRE_RUN_TABLES: tuple[Table, ...] = (
             count("terms", "columns of the design matrix"),
             count("parameters", "what is estimated: coefficients (of labels where pooled), noise sd, group sds"),
             number("rows_per_parameter", "rows", "modelled rows per parameter", at_least=0),
+            text("unsafe_formula", "Python that the formulas run (security.allow_unsafe_formula), or no"),
         ),
     ),
     Table(

@@ -1,4 +1,4 @@
-"""Cases from the specification: YAML that loads, that is refused, or that asks for a feature to come.
+"""Cases from the specification: YAML that loads, or that is refused.
 
 A fragment is completed by `HEAD`. Keys and values are the specification's, the rendition is ours.
 """
@@ -21,14 +21,12 @@ class Example:
         text: YAML; sections `data` and `model` are added where it has none.
         values: dotted keys of the resolved config → values, for one that loads.
         refused: words of the error, its key first, for one that does not.
-        later: keys that the error of a feature to come must name.
     """
 
     page: str
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
-    later: tuple[str, ...] = ()
 
     @property
     def yaml(self) -> str:
@@ -52,7 +50,3 @@ class Page:
     def refuses(self, text: str, words: str) -> None:
         """`text` is refused with these words, the key first."""
         self.examples.append(Example(self.name, text, refused=words))
-
-    def later(self, text: str, *keys: str) -> None:
-        """`text` asks for features of later versions, by these keys."""
-        self.examples.append(Example(self.name, text, later=keys))

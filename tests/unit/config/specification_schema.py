@@ -383,7 +383,7 @@ page.loads(
 page.refuses(IDENT % "abs_corr_warn: 1", "diagnostics.identifiability.abs_corr_warn must be less than 1")
 page.refuses(IDENT % "abs_corr_fail: 0.8", "diagnostics.identifiability.abs_corr_fail must be greater than abs_corr_w")
 page.refuses(IDENT % "abs_corr_fail: 1.1", "diagnostics.identifiability.abs_corr_fail must be greater than abs_corr_w")
-page.later("security: {allow_unsafe_formula: true}\n", "security.allow_unsafe_formula")
+page.loads("security: {allow_unsafe_formula: true}\n", security__allow_unsafe_formula=True)
 for _call in (
     "log(m_tv)",
     "exp(m_tv)",
@@ -406,5 +406,9 @@ for _call in (
     "(1 | market)",
 ):
     page.loads(f"model: {{formula: 'kpi ~ trend + {_call}'}}\n")
+UNSAFE = "security: {allow_unsafe_formula: true}\n"
 for _call in ("poly(m_tv, 2)", "base::log(m_tv)", "dplyr::mutate(m_tv)", "system(m_tv)"):
     page.refuses(f"model: {{formula: 'kpi ~ trend + {_call}'}}\n", "is not an allowed call")
+for _call in ("poly(m_tv, 2)", "system(m_tv)"):
+    page.loads(f"{UNSAFE}model: {{formula: 'kpi ~ trend + {_call}'}}\n")
+page.refuses(UNSAFE + "model: {formula: 'kpi ~ base::log(m_tv)'}\n", "neither part of a formula nor Python")

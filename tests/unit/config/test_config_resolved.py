@@ -13,7 +13,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsam_assets.config.availability import check_available
 from dsam_assets.config.load import (
     LoadedConfig,
     config_from_resolved,
@@ -56,7 +55,6 @@ def test_resolved_yaml_loads_back_to_the_same_config(load: Load, market: Path) -
     again = load_config(market / "again.yaml")
     assert again.config == loaded.config
     assert resolved_yaml(again.config) == text
-    check_available(again)
 
 
 def test_changed_values_are_kept(make: Make) -> None:

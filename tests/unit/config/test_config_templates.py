@@ -1,4 +1,4 @@
-"""The shipped templates load, run with this version, and show every key with its true default."""
+"""The shipped templates load, and the master shows every key with its true default."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dsam_assets.config.availability import check_available
 from dsam_assets.config.key_paths import dotted, schema_keys
 from dsam_assets.config.load import LoadedConfig
 from dsam_assets.config.schema import Config
 from dsam_assets.config.templates import template, to_edit
 from dsam_assets.config.yaml_loader import parse_yaml
-from dsam_assets.errors import ConfigError, NotAvailableYetError
+from dsam_assets.errors import ConfigError
 
 Load = Callable[..., LoadedConfig]
 
@@ -31,14 +30,9 @@ def with_data(market: Path) -> None:
     [("blm", "blm"), ("master", "blm"), ("re", "re"), ("cre", "cre"), ("pooled", "pooled"), ("hierarchical", "re")],
 )
 @pytest.mark.usefixtures("with_data")
-def test_templates_load_and_ask_for_nothing_missing(load: Load, name: str, kind: str) -> None:
+def test_templates_load(load: Load, name: str, kind: str) -> None:
     loaded = load(template(name))
-    check_available(loaded)
     assert loaded.config.model.type == kind
-
-
-def uncommented_master() -> str:
-    return re.sub(r"(?m)^( *)#: ", r"\1", template("master"))
 
 
 def rowless_keys() -> set[str]:
@@ -46,29 +40,16 @@ def rowless_keys() -> set[str]:
 
 
 def test_the_master_template_shows_every_key_once() -> None:
-    document = parse_yaml(uncommented_master().encode(), "master.yaml")
+    document = parse_yaml(template("master").encode(), "master.yaml")
     assert {dotted(path) for path in document.lines if not isinstance(path[-1], int)} == rowless_keys()
-    described = [line for line in uncommented_master().splitlines() if re.match(r" *[a-z_]+:", line)]
+    described = [line for line in template("master").splitlines() if re.match(r" *[a-z_]+:", line)]
     assert [line for line in described if " # " not in line] == []
 
 
 def test_the_master_template_shows_the_defaults() -> None:
-    shown = Config.model_validate(parse_yaml(uncommented_master().encode(), "master.yaml").value)
+    shown = Config.model_validate(parse_yaml(template("master").encode(), "master.yaml").value)
     minimal = {"data": {"path": shown.data.path}, "model": {"formula": shown.model.formula}}
     assert shown == Config.model_validate(minimal)
-
-
-@pytest.mark.usefixtures("with_data")
-def test_only_missing_features_are_commented_out(load: Load) -> None:
-    """A written default that asks for a missing feature starts with `#:`, and no other line does."""
-    hidden = set(re.findall(r"(?m)^ *#: ([a-z_]+):", template("master")))
-    refused = ""
-    try:
-        check_available(load(uncommented_master()))
-    except NotAvailableYetError as error:
-        refused = str(error)
-    asked = set(re.findall(r"(?m)([a-z_]+) is not available", refused))
-    assert hidden == asked
 
 
 def test_example_rows_can_be_uncommented(load: Load) -> None:

@@ -13,7 +13,7 @@ from specification_schema import SCHEMA
 
 from dsam_assets.config.schema import Config
 from dsam_assets.config.schema_base import Section
-from dsam_assets.errors import ConfigError, FormulaError, NotAvailableYetError
+from dsam_assets.errors import ConfigError, FormulaError
 from dsam_assets.preflight import load_checked
 
 EXAMPLES = [example for page in (SCHEMA, *PAGES) for example in page.examples]
@@ -27,9 +27,8 @@ def named(example: Example) -> str:
     return f"{example.page}: {' '.join(example.text.split())[:90]}"
 
 
-LOADS = [example for example in EXAMPLES if not (example.refused or example.later)]
+LOADS = [example for example in EXAMPLES if not example.refused]
 REFUSED = [example for example in EXAMPLES if example.refused]
-LATER = [example for example in EXAMPLES if example.later]
 
 
 @pytest.fixture
@@ -66,18 +65,8 @@ def test_examples_that_load(written: Callable[[str], Path], example: Example) ->
 def test_examples_that_are_refused(written: Callable[[str], Path], example: Example) -> None:
     with pytest.raises((ConfigError, FormulaError)) as caught:
         load_checked(written(example.yaml))
-    assert not isinstance(caught.value, NotAvailableYetError)
     assert example.refused in str(caught.value)
     assert "my_run.yaml" in str(caught.value)
-
-
-@pytest.mark.parametrize("example", LATER, ids=named)
-def test_examples_of_features_to_come(written: Callable[[str], Path], example: Example) -> None:
-    with pytest.raises(NotAvailableYetError) as caught:
-        load_checked(written(example.yaml))
-    missing = {key for key in example.later if f"{key} is not available in this version yet" not in str(caught.value)}
-    assert missing == set()
-    assert str(caught.value).count("is not available in this version yet") == len(example.later)
 
 
 def test_a_fragment_is_completed_only_where_it_has_to_be() -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from dsam_assets.config.schema_data import HolidaySection
+from dsam_assets.config.schema_outputs import SecuritySection
 from dsam_assets.data.calendar import Calendar
 from dsam_assets.data.holidays import build_holiday_features
 from dsam_assets.design.additions import model_formula
@@ -64,7 +65,7 @@ def test_holidays_are_described_and_not_taken_for_columns_of_the_file() -> None:
     events = pd.DataFrame({"date": pd.to_datetime(["2024-01-09", "2030-01-01"]), "label": ["A", "B"]})
     rules = HolidaySection(window_before=2, overlap_policy="dedupe_label_date")
     holidays = build_holiday_features(Calendar(events, Path("c.csv"), ""), frame, "week", rules)
-    section = SimpleNamespace(formula="y ~ x", cre=SimpleNamespace(enabled=False))
+    section = SimpleNamespace(formula="y ~ x", cre=SimpleNamespace(enabled=False), security=SecuritySection())
     facts = AssumptionFacts(model_formula(section, holidays), scale=True, holidays=holidays)
     text = sections(facts)
     assert text["Formula"][0] == "y ~ x + holiday_a"

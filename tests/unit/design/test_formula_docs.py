@@ -267,6 +267,14 @@ def check_refused_for_data(row: Row) -> None:
     assert_refused(row, caught.value)
 
 
+def check_python(row: Row) -> None:
+    matrix = matrix_of(parse_formula(row.formula, unsafe=True), example_data())
+    assert matrix.terms == row.codes[1]
+    assert ", ".join(str(position + 1) for position in matrix.rows) == row.cells[2]
+    with pytest.raises(FormulaError):
+        parse_formula(row.formula)
+
+
 CHECKS: dict[tuple[str, ...], Callable[[Row], None]] = {
     ("Formula", "Terms"): check_terms,
     ("Inside I()", "Value"): check_arithmetic,
@@ -280,6 +288,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Row], None]] = {
     ("Column of the data", "In the formula"): check_name,
     ("What", "At most", "Constant"): check_limit,
     ("Formula", "Columns in R", "Columns here"): check_difference,
+    ("Formula with Python", "Columns", "Rows kept"): check_python,
     ("Formula", "Message", "Do this"): check_refused,
     ("Formula, for d", "Message", "Do this"): check_refused_for_data,
 }
