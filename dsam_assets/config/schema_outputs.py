@@ -87,5 +87,5 @@ class SecuritySection(Section):
 
     allow_unsafe_formula: bool = Field(
         default=False,
-        description="Let formulas run arbitrary Python where the grammar refuses. Told in the validation, the run and its report.",
+        description="Let formulas run arbitrary Python where the grammar refuses. Told in the run and its report.",
     )
