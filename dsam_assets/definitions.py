@@ -19,6 +19,7 @@ from dsam_assets.assets import (
     run_metadata,
     sources,
 )
+from dsam_assets.assets.code_version import MEANINGS
 from dsam_assets.assets.jobs import fleet_job, observe, refit, refresh
 from dsam_assets.assets.schedules import build_schedules
 from dsam_assets.assets.sensors import build_sensors
@@ -49,6 +50,7 @@ def build_definitions(
         automation: how sensors and schedules begin; stopped by default.
     """
     automation = automation or Automation()
+    MEANINGS.keep()
     store = ResultStore(root=places.store)
     return dg.Definitions(
         assets=_assets(automation.owner),

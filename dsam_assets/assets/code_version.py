@@ -5,12 +5,15 @@ The hash is over syntax trees without docstrings, so a comment or a reworded doc
 
 import ast
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
 
 import dsam_assets
+from resources.remembered import Remembered
 
 PACKAGE = Path(dsam_assets.__file__).parent
+MEANINGS = Remembered("meanings")
 
 
 @cache
@@ -37,8 +40,21 @@ def _sources(part: str) -> dict[str, bytes]:
 
 @cache
 def _meaning(path: Path) -> bytes:
-    tree = ast.parse(path.read_bytes())
+    """Hash of what a source file says, whatever its comments; parsing some hundred files takes a second."""
+    content = path.read_bytes()
+    key = hashlib.sha256(_rule() + content).hexdigest()
+    return bytes.fromhex(MEANINGS.get(key, lambda: _parsed(content)))
+
+
+@cache
+def _rule() -> bytes:
+    """How meanings are worked out: by this file, and by a Python, of which another may word the same tree otherwise."""
+    return hashlib.sha256(Path(__file__).read_bytes() + f"{sys.version_info[:2]}".encode()).digest()
+
+
+def _parsed(content: bytes) -> str:
+    tree = ast.parse(content)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).digest()
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()

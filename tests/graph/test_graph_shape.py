@@ -350,3 +350,17 @@ def test_code_version_follows_the_code_and_nothing_else(tmp_path: Any, monkeypat
 
 def test_code_version_covers_the_stan_program() -> None:
     assert code_version.code_version("fit", "stan:linear") != code_version.code_version("fit")
+
+
+def test_a_remembered_meaning_is_the_one_that_is_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSAM_CACHE", str(tmp_path))
+    versions = []
+    for _ in range(2):
+        monkeypatch.setattr(code_version, "MEANINGS", code_version.Remembered("meanings"))
+        code_version._meaning.cache_clear()
+        code_version.code_version.cache_clear()
+        versions.append(code_version.code_version("fit", "design/vif"))
+        code_version.MEANINGS.keep()
+        monkeypatch.setattr(code_version, "_parsed", lambda content: 1 / 0)
+    assert versions[0] == versions[1]
+    assert (tmp_path / "remembered" / "meanings.json").is_file()
