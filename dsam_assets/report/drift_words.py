@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 type Facts = Mapping[str, Any]
 type Rows = tuple[tuple[str, ...], ...]
 
+SOURCES = ("drift_summary", "drift_channels", "drift_causes", "refresh_drift_checks")
 FIRST = "This is the first fit of this market in its store, so there is nothing to compare it with."
 CAUSES = {
     "rows": "rows that came or went", "history": "revised history", "config": "config", "code": "code",
@@ -42,7 +43,7 @@ def drift_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
         ],
         "causes": [_cause(each) for each in _records(tables, "drift_causes")],
         "channels": [_channel(each) for each in _records(tables, "drift_channels") if each["group"] == "all"],
-        "source": "drift_summary.csv, drift_channels.csv, drift_causes.csv, refresh_drift_checks.csv",
+        "source": ", ".join(f"{name}.csv" for name in SOURCES if name in tables),
     }
 
 

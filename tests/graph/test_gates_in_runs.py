@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dsam_assets.assets.outcomes import check_document, check_result, restore_check
-from dsam_assets.verdict import GateResult
+from dsam_assets.verdict import CHECKS, GateResult
 
 EVIDENCE = {"posterior", "chain_diagnostics", "loo", "diagnostics_report", "residuals", "fitted", "posterior_summary"}
 
@@ -82,14 +82,15 @@ def test_a_healthy_run_is_final_or_says_why_not(first_run, project) -> None:
     manifest = json.loads((first_run.folder / "run_manifest.json").read_text())
     assert manifest["verdict"]["converged"] is True
     checks = {check.check_name: check for check in first_run.result.get_asset_check_evaluations()}
-    assert len(checks) == 29
+    assert set(checks) == set(CHECKS)
     assert checks["optimiser_converged"].metadata["status"].value == "skipped"
     assert checks["sampler_rhat_max"].passed
     assert checks["prior_predictive_plausibility"].asset_key == dg.AssetKey("prior_predictive")
     verdict = {"overall": "pass", "reliability": "final", "converged": True, "waivers": []}
     assert manifest["verdict"] == verdict
     report = pd.read_csv(next(first_run.folder.rglob("diagnostics_report.csv"))).set_index("check_id")
-    assert report["status"].to_dict() == {**{name: check.metadata["status"].value for name, check in checks.items()}}
+    told = {name: check.metadata["status"].value for name, check in checks.items() if CHECKS[name].phase != "P2"}
+    assert report["status"].to_dict() == told  # what changed since another fit is no part of this one's verdict
 
 
 def test_priors_that_rule_out_the_data_reach_the_verdict(project) -> None:
