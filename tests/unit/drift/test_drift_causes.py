@@ -107,9 +107,23 @@ def test_what_cannot_be_reweighted_is_not_computed_and_says_why() -> None:
     assert table.loc["rows", "shift_note"] == "not computed: there is a new group, at"
 
 
+def test_each_cause_has_the_part_of_the_shift_that_is_its_own() -> None:
+    frame = frame_of(80)
+    before = frame.iloc[:77].copy()
+    before.loc[[3, 10], "kpi"] += 1.5
+    steps = [conjugate(matrix_of(each)) for each in (before, frame.iloc[:77], frame)]
+    sd = np.sqrt(np.diag(steps[0][1]))
+    table = causes(refit(before), refit(frame))
+    for cause, moved in (("history", steps[1][0] - steps[0][0]), ("rows", steps[2][0] - steps[1][0])):
+        at = matrix_of(frame).terms.index(table.loc[cause, "parameter"])
+        assert table.loc[cause, "largest_shift_sd"] == pytest.approx((moved / sd)[at], abs=0.05)
+        assert abs((moved / sd)[at]) == pytest.approx(np.abs(moved / sd).max(), abs=0.05)
+
+
 def test_unknown_code_is_not_taken_for_the_same_code() -> None:
-    table = causes(refit(frame_of(60), code={}), refit(frame_of(60), seed=4))
-    assert table.loc["code", "state"] == "not_computed"
+    tables = refresh_drift(refit(frame_of(60), code={}), refit(frame_of(60), seed=4))
+    assert tables["drift_causes"].set_index("cause").loc["code", "state"] == "not_computed"
+    assert tables["drift_settings"].empty
 
 
 def test_another_stan_is_a_change_of_code() -> None:
