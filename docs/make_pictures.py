@@ -32,10 +32,14 @@ FIGURES = (
 MOST_BYTES, MOST_IN_ALL = 150_000, 1_000_000
 REPORT_SIZE, UI_SIZE = "1000,1330", "1400,780"
 SCALE = 0.8
-UI_PAGES = {"assets.png": "asset-groups?", "checks.png": "assets/diagnostics_report?view=checks&"}
+UI_PAGES = {
+    "assets.png": "locations/__repository__@dsam_assets.definitions/asset-groups/60_optimisation?",
+    "checks.png": "assets/diagnostics_report?view=checks&",
+}
 # What the terminal picture shows: from the verdict on, without the hints at the end.
 FIRST, LAST = "Verdict:", "Run folder:"
 CHARACTER, LINE, MARGIN = 8.4, 19.0, 18.0
+FONTS = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 
 def main() -> None:
@@ -79,7 +83,7 @@ def terminal(lines: list[str]) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}">',
             f'<rect width="{width:g}" height="{height:g}" rx="8" fill="#1f2430"/>',
-            '<g font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="14" fill="#e6e9f0">',
+            f'<g font-family="{FONTS}" font-size="14" fill="#e6e9f0">',
             *rows,
             "</g>",
             "</svg>\n",

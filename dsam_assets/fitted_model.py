@@ -191,7 +191,9 @@ class FittedModel:
             ConfigError: the channels are not valid.
             GateError: the verdict blocks decisions.
         """
-        model = self.model if channels is None else self.model._with(allocation={"channels": list(channels)})
+        # channels of a decomposition need no bounds: no budget is asked for
+        asked = {} if channels is None else {"enabled": False, "channels": list(channels), "reference_spend": None}
+        model = self.model._with(allocation=asked)
         report = self.diagnostics(**diagnostics)
         enforce(report)
         return decompose(

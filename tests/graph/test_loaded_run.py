@@ -70,6 +70,12 @@ def test_a_plan_for_other_channels_is_judged_on_their_spend(copied: Path, fake_r
     assert fake_runner.calls
 
 
+def test_a_decomposition_with_other_channels_needs_no_bounds(loaded: LoadedRun) -> None:
+    channels = [{"term": "m_tv", "name": "Television", "spend_col": "spend_tv"}]
+    table = loaded.decomposition(channels=channels)["decomp_channels"]
+    assert table.loc[table["term"] != "TOTAL", "channel"].tolist() == ["Television", "m_search"]
+
+
 def test_published_tables_can_be_read_by_name(loaded: LoadedRun) -> None:
     assert list(loaded.table("budget_allocation")["channel"]) == ["TV", "Search"]
     with pytest.raises(ConfigError, match="no such table") as caught:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.stan, pytest.mark.slow]
 
 RUNNABLE = [page for page in pages() if any(block.language in (SHELL, PYTHON) for block in blocks(page))]
 # What pages take for granted: a run folder of that name, and for fragments the names that they use.
-RUNS = {"docs/artefacts.md": "results/20260105_090000_uk"}
+RUNS = {"docs/artefacts.md": ("results/20260105_090000_uk",), "docs/drift.md": ("runs/may", "runs/june")}
 PRELUDES = {
     "docs/decomposition.md": "import dsam_assets\nfitted = dsam_assets.load_run('results/demo')\n",
 }
@@ -59,13 +59,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, tools: dict[str, str]) -> 
 
 def tidy(project: Path, page: Path) -> None:
     """The project as a page finds it; the store stays, so that pages reuse each other's fits."""
-    shutil.rmtree(project / "results", ignore_errors=True)
+    for made in ("results", "runs"):
+        shutil.rmtree(project / made, ignore_errors=True)
     for path in (project / "configs").rglob("*"):
         inside = path.relative_to(project)
         if inside.parts[1] != ".dsam" and path.is_file() and not (ROOT / inside).exists():
             path.unlink()
-    for run in ("results/demo", RUNS.get(str(page.relative_to(ROOT)))):
-        if run and not re.search(rf"--run-dir {run}\b(?!_)", page.read_text()):  # else the page makes it itself
+    for run in ("results/demo", *RUNS.get(str(page.relative_to(ROOT)), ())):
+        if not re.search(rf"--run-dir {run}\b(?!_)", page.read_text()):  # else the page makes it itself
             shutil.copytree(project / "demo", project / run)
 
 
