@@ -100,10 +100,10 @@ def _compute(
         value=Encoded(view.value, record, None if same else files),
         data_version=dg.DataVersion(record.data_version),
         metadata={
+            **({"preview": dg.MetadataValue.md(view.preview)} if view.preview else {}),
+            **record.metadata["shown"],
             "path": dg.MetadataValue.path(str(store.folder_of(FLEET, name))),
             "files": ", ".join(hashes),
-            **record.metadata["shown"],
-            **({"preview": dg.MetadataValue.md(view.preview)} if view.preview else {}),
         },
     )
 

@@ -202,15 +202,16 @@ def _result(
     context: dg.AssetExecutionContext, encoded: Encoded, checks: Sequence[dg.AssetCheckResult]
 ) -> dg.MaterializeResult[Encoded]:
     folder = context.resources.store.open().folder_of(context.partition_key, encoded.record.asset)
+    shown: Mapping[str, Any] = encoded.record.metadata["shown"]
     return dg.MaterializeResult(
         value=encoded,
         data_version=dg.DataVersion(encoded.record.data_version),
-        metadata={
-            "path": dg.MetadataValue.path(str(folder)),
-            "files": ", ".join(encoded.record.files),
-            **encoded.record.metadata["shown"],
+        metadata={  # in the order in which the UI shows it: what was found, then where it lies
             **_preview(context, encoded),
+            **shown,
             **glance_metadata(encoded.record.metadata.get("glance", {})),
+            **({} if "path" in shown else {"path": dg.MetadataValue.path(str(folder))}),
+            "files": ", ".join(encoded.record.files),
             "reused": encoded.files is None,
         },
         check_results=list(checks) or None,

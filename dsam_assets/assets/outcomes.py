@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from dsam_assets.assets.check_words import check_description
 from dsam_assets.errors import DsamError
 from dsam_assets.verdict import CHECKS, GateResult, PolicyMode, effective_status
 
@@ -36,9 +37,7 @@ def check_specs(asset: str, check_ids: Iterable[str]) -> list[dg.AssetCheckSpec]
     """One check per gate row, by market."""
     with beta_accepted():
         return [
-            dg.AssetCheckSpec(
-                name, asset=asset, description=f"{CHECKS[name].gate}: {CHECKS[name].metric}", partitions_def=MARKETS
-            )
+            dg.AssetCheckSpec(name, asset=asset, description=check_description(name), partitions_def=MARKETS)
             for name in check_ids
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -36,7 +37,8 @@ def config_slice(name: str) -> dg.AssetsDefinition:
         value = config_slices(config_from_resolved(resolved_config["config.resolved.yaml"]))[name]
         return Published(value, {"keys": ", ".join(type(value).model_fields)})
 
-    read_slice.__doc__ = f"The part of the config behind the {name} assets."
+    said = (inspect.getdoc(SLICES[name]) or "").removeprefix(f"`{name}`: ")
+    read_slice.__doc__ = f"{said[:1].upper()}{said[1:]} The part of the config behind the {name} assets, and no other."
     return market_asset(key=f"config/{name}", codec="slice", code=["config"], kinds=["yaml"])(read_slice)
 
 

@@ -102,7 +102,6 @@ TABLES: dict[str, Table] = {
             "one parameter",
             (
                 PARAMETER,
-                number("mean", "data units, model scale", "posterior mean"),
                 *SUMMARY_COLUMNS,
             ),
             unique=("parameter",),

@@ -6,9 +6,10 @@ import re
 
 import pytest
 from bad_fits import BAD_FITS
-from gates_page import MEANINGS, PAGE, blocks, filled, rules
+from gates_page import PAGE, blocks, filled, rules
 from made_up_market import judged
 
+from dsam_assets.assets.check_words import MEANINGS, check_description
 from dsam_assets.diagnostics.advice import ADVICE, NOT_COMPUTED_ADVICE
 from dsam_assets.diagnostics.calibration import calibration_json
 from dsam_assets.diagnostics.gate_table import COLUMNS, STATUSES
@@ -26,7 +27,10 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_every_check_is_explained() -> None:
-    assert set(CHECKS) <= set(MEANINGS)
+    assert set(CHECKS) == set(MEANINGS)
+    assert check_description("pre_week_anchor") == (
+        "Do all weeks begin on the same day? Rows that are not on the weekday of most rows. Gate p0, important."
+    )
     assert re.findall(r"^#### (\w+)$", TEXT, re.MULTILINE) == sorted(CHECKS, key=lambda name: CHECKS[name].phase)
     assert all(text.endswith((".", "?")) for meaning in MEANINGS.values() for text in (meaning.asks, meaning.computed))
 

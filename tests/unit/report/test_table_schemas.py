@@ -147,3 +147,8 @@ def test_session_info_names_every_package_that_the_project_needs() -> None:
 def test_a_package_that_is_not_there_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsam_assets.report.session.PACKAGES", ("no-such-package",))
     assert session()["no-such-package"] == "not installed"
+
+
+def test_no_column_is_there_twice() -> None:
+    names = {name: [column.name for column in table.columns] for name, table in TABLES.items()}
+    assert {name: columns for name, columns in names.items() if len(set(columns)) != len(columns)} == {}
