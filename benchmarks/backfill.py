@@ -37,7 +37,7 @@ ERRORS = ("database is locked", "Traceback")
 
 @dataclass
 class Family:
-    """Memory of a process and everything below it, watched until it is closed; proportional shares of what is shared."""
+    """Memory of a process and everything below it while it is watched; what is shared counts in proportion."""
 
     process: psutil.Process
     peak: float = 0.0
@@ -77,9 +77,8 @@ def backfilled(folder: Path, markets: Sequence[str]) -> dict[str, Any]:
     """The markets through the UI's backfill."""
     ui = Served(folder)
     ui.start()
-    assert ui.process is not None
     try:
-        with watched(ui.process.pid) as family:
+        with watched(ui.pid) as family:
             started = time.time()
             backfill = ui.backfill(list(markets), ui.partitioned(executable=True))
             runs = ui.finished(len(markets), seconds=7200)

@@ -138,12 +138,14 @@ def refresh_fleet_views(fleet: Fleet) -> None:
     from resources.local_instance import local_instance
     from resources.locations import prepare_dagster_home
     from resources.places import valid_markets
+    from resources.run_launcher import process_tag
 
     home = prepare_dagster_home(fleet.places.dagster_home)
     job = build_definitions(fleet.places).resolve_job_def("fleet")
     with local_instance(home, *valid_markets(fleet.places.configs)[0]) as instance:
         outcome = job.execute_in_process(
             instance=instance,
+            tags=process_tag(),
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -144,6 +144,7 @@ def _execute(
     from dsam_assets.definitions import build_definitions
     from resources.local_instance import local_instance
     from resources.locations import prepare_dagster_home
+    from resources.run_launcher import process_tag
 
     home = prepare_dagster_home(places.dagster_home)
     job = build_definitions(places, progress=progress).resolve_job_def("refit" if only is None else "refresh")
@@ -151,7 +152,7 @@ def _execute(
         return job.execute_in_process(
             partition_key=market,
             instance=instance,
-            tags={RUN_DIR_TAG: str(target), **({FORCE_TAG: "true"} if force else {})},
+            tags={RUN_DIR_TAG: str(target), **process_tag(), **({FORCE_TAG: "true"} if force else {})},
             asset_selection=None if only is None else [dg.AssetKey(name.split("/")) for name in only],
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -10,6 +10,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
 from resources.local_instance import quick_instance
+from resources.run_launcher import process_tag
 
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import PlanOrchestrationContext
@@ -23,6 +24,7 @@ class RunExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """Execute the steps; the surroundings are as they were when the last one is over."""
+        plan_context.instance.add_run_tags(plan_context.run_id, process_tag(plan_context.run_id))
         with quick_instance(plan_context.instance):
             yield from super().execute(plan_context, execution_plan)
 

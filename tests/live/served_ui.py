@@ -52,6 +52,11 @@ class Served:
     token: str = ""
 
     @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def link(self) -> str:
         """What `dsam ui` prints; whoever opens it is let in from then on."""
         return f"{self.address('/')}?token={self.token}"
@@ -76,12 +81,15 @@ class Served:
         command = [
             sys.executable, "-m", "dsam_assets.cli", "ui", "--configs", str(self.configs), "--port", str(self.port),
         ]  # fmt: skip
+        said = len(self.log.read_text()) if self.log.is_file() else 0  # by an earlier one
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.configs.parent, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        found = wait_for("the link", lambda: re.findall(rf":{self.port}/\?token=(\S+)", self.log.read_text()), 120)
+        found = wait_for(
+            "the link", lambda: re.findall(rf":{self.port}/\?token=(\S+)", self.log.read_text()[said:]), 120
+        )
         self.token = found[-1]
         wait_for("the web server", self._answers, 180)
 

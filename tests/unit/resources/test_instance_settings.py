@@ -46,6 +46,10 @@ def test_runs_are_watched(instance: Any) -> None:
     assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] == 30
 
 
+def test_a_run_is_asked_after_its_process(instance: Any) -> None:
+    assert instance.run_launcher.supports_check_run_worker_health
+
+
 def test_runs_wait_in_a_queue_and_survive_an_outage_of_the_code_server(instance: Any) -> None:
     assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
     assert instance.run_coordinator.dequeue_interval_seconds == 1
