@@ -43,6 +43,6 @@ def _lives(pid: str, created: str) -> bool:
     """Whether there is this process, and not another one that has its number by now."""
     try:
         process = psutil.Process(int(pid))
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(created)) < 1
+        return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(created)) < 1)
     except psutil.NoSuchProcess:
         return False
