@@ -146,7 +146,7 @@ def _largest(found: Happened, column: str, note: str = REWEIGHTED) -> tuple[floa
     rows = found.parameters[(found.parameters["group"] == "all") & (found.parameters["sd_previous"] > 0)]
     moved = (rows[column] / rows["sd_previous"]).to_numpy(dtype=np.float64)
     if not np.isfinite(moved).any():
-        return float("nan"), "", "not computed: no parameter is in both fits"
+        return float("nan"), "", f"not computed: {found.data.reason or 'no parameter is in both fits'}"
     at = int(np.nanargmax(np.abs(moved)))
     return float(moved[at]), str(rows["parameter"].to_numpy()[at]), note
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 RELIABLE_K = 0.7
 BLOCK_CELLS = 4_000_000
+TOO_MUCH = "the data changed too much for the previous draws (Pareto k {k:.2f})"
 POINT = "a point estimate has no draws to reweight"
 
 
@@ -46,8 +47,9 @@ class Reweighted:
     """What data alone would have done.
 
     Attributes:
-        shares: shifts of the previous fit's parameters by step; `None` when not computed.
-        reason: why not; empty otherwise.
+        shares: shifts of the previous fit's parameters by step, NaN for a second step that was not computed; `None`
+            when none was.
+        reason: why a step was not computed; empty otherwise.
         k_revised, k_rows: Pareto k of the two steps' weights; NaN where no weight was needed or possible.
     """
 
@@ -73,13 +75,14 @@ def reweighted(previous: FitSnapshot, now: FitSnapshot, match: RowMatch, samples
         nothing = np.zeros(len(samples.keys))
         return Reweighted(Shares(nothing, nothing, told.mcse))
     weights, k = psis(np.stack([revised, revised + rows]), tail_length(revised.size))
-    known = (bool(revised.any()), True)
-    ks = [float(value) if each else float("nan") for value, each in zip(k, known, strict=True)]
-    if np.nanmax(np.where(np.isnan(k), np.inf, k)[list(known)]) > RELIABLE_K:
-        worst = float(np.max(k[list(known)]))
-        return Reweighted(None, f"the data changed too much for the previous draws (Pareto k {worst:.2f})", *ks)
+    ks = (float(k[0]) if revised.any() else float("nan"), float(k[1]))
+    if revised.any() and not k[0] <= RELIABLE_K:
+        return Reweighted(None, TOO_MUCH.format(k=k[0]), *ks)
     first, second = (samples.flat @ np.exp(row) for row in weights)
-    first = first if known[0] else told.mean
+    first = first if revised.any() else told.mean
+    if not k[1] <= RELIABLE_K:
+        unknown = np.full(len(first), np.nan)
+        return Reweighted(Shares(first - told.mean, unknown, unknown), TOO_MUCH.format(k=k[1]), *ks)
     error = _error(samples.flat, second, np.exp(weights[1]), told)
     return Reweighted(Shares(first - told.mean, second - first, error), "", *ks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsam_assets.report.numbers import number, percent, plain
@@ -85,6 +85,8 @@ def _story(drift: Facts) -> str:
     since = f" since the fit of {drift['previous_fitted_at']}" if drift["previous_fitted_at"] else ""
     if not drift["channels"]:
         return f"The model has no media channel whose story could have changed{since}."
+    if not changed and _unknown(drift):
+        return f"No channel is known to tell another story{since}, but not every change could be measured."
     if not changed:
         return f"No channel tells another story{since}: all changes are within the limits of the checks."
     verb = "tells" if len(changed) == 1 else "tell"
@@ -103,12 +105,13 @@ def _causes(drift: Facts) -> str:
 
 def _moved(drift: Facts) -> str:
     """How much the data moved, where that is known; never a share for what was not computed."""
-    known, unknown = [], []
+    known: list[str] = []
+    unknown: list[Facts] = []
     for row in drift["causes"]:
         if row["state"] != "present" or row["cause"] not in ("rows", "history"):
             continue
         if row["largest_shift_sd"] is None:
-            unknown.append(f"How much {CAUSES[row['cause']]} moved is {row['shift_note']}.")
+            unknown.append(row)
         elif row["parameter"]:
             known.append(f"{CAUSES[row['cause']]} moved {row['parameter']} ({row['largest_shift_sd']:+.2f} sd)")
     text = f"By themselves, and most of all, {' and '.join(known)}; sd are those of the last fit." if known else ""
@@ -116,7 +119,14 @@ def _moved(drift: Facts) -> str:
     if drift["parameters_within_mcse"] is not None and drift["parameters"]:
         within, total = drift["parameters_within_mcse"], drift["parameters"]
         noise = f"{within} of {total} parameters moved no further than another run of the sampler would move them."
-    return " ".join(part for part in (text, *unknown, noise) if part)
+    return " ".join(part for part in (text, *_unknown_moves(unknown), noise) if part)
+
+
+def _unknown_moves(rows: Sequence[Facts]) -> Iterator[str]:
+    """Causes without a number, those with the same reason together."""
+    for note in dict.fromkeys(row["shift_note"] for row in rows):
+        named = " and ".join(CAUSES[row["cause"]] for row in rows if row["shift_note"] == note)
+        yield f"How much {named} moved is {note}."
 
 
 def _elpd(drift: Facts) -> str:
@@ -130,7 +140,7 @@ def _elpd(drift: Facts) -> str:
 
 def _unknown(drift: Facts) -> str:
     """Checks without a number, which is no pass."""
-    return " ".join(str(row["message"]) for row in drift["checks"] if row["status"] == "not_computed")
+    return " ".join(dict.fromkeys(str(row["message"]) for row in drift["checks"] if row["status"] == "not_computed"))
 
 
 def drift_table(drift: Facts) -> tuple[tuple[str, ...], Rows] | None:

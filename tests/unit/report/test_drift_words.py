@@ -85,8 +85,11 @@ def test_what_happened_and_what_it_moved_is_told() -> None:
 
 def test_what_was_not_computed_is_told_as_that() -> None:
     told = text(drift(frame=frame_of(63), draws=point(MEANS)))
-    assert "How much rows that came or went moved is not computed: a point estimate has no draws to reweight." in told
-    assert "Not computed: one of the fits is a point estimate, the other is not." in told
+    why = "a point estimate has no draws to reweight"
+    assert f"How much rows that came or went and revised history moved is not computed: {why}." in told
+    assert told.count("Not computed: one of the fits is a point estimate, the other is not.") == 1
+    assert "No channel is known to tell another story" in told
+    assert "within the limits" not in told
 
 
 def report(found: Tables, worst: Any = "pass", gating: Any = "warn") -> Any:
