@@ -60,9 +60,8 @@ def density_change(previous: FitSnapshot, now: FitSnapshot, match: RowMatch) -> 
             return DensityChange(
                 reason=f"the {name} fit has no PSIS-LOO: {fit.tables['loo_summary'].iloc[0]['reason']}"
             )
-    earlier = match.previous_of()
     new, old = _scored(now), _scored(previous)
-    new.index = pd.Index([earlier.get(int(row), -1) for row in new.index])
+    new.index = pd.Index(match.before(new.index.to_numpy()))
     both = new[new.index >= 0].join(old, how="inner", rsuffix="_previous")
     same = np.isclose(both["kpi"], both["kpi_previous"], rtol=SAME_KPI, atol=0)
     kept = both[same & np.isfinite(both["elpd"]) & np.isfinite(both["elpd_previous"])]

@@ -125,12 +125,13 @@ def _recoded(now: GroupTerm, previous: GroupTerm) -> GroupTerm:
 def _log_ratios(previous: FitSnapshot, matrix: ModelMatrix, match: RowMatch) -> tuple[FloatArray, FloatArray]:
     """Log ratios of the two steps under each draw, shape (S,) each: of rows revised, and of rows that came or went."""
     joint, old = joint_draws(previous.draws), previous.matrix
-    place = {int(row): position for position, row in enumerate(old.rows)}
-    earlier = match.previous_of()
-    before = np.array([place.get(earlier.get(int(row), -1), -1) for row in matrix.rows], dtype=np.int64)
+    place = np.full(len(previous.frame) + 1, -1, dtype=np.int64)  # the last is that of no row
+    place[old.rows] = np.arange(len(old.rows))
+    before = place[match.before(matrix.rows)]
     both = np.flatnonzero(before >= 0)
     changed = both[_apart(old, before[both], matrix, both)]
-    gone = np.setdiff1d(np.arange(len(old.rows)), before[both])
+    gone = np.ones(len(old.rows), dtype=bool)
+    gone[before[both]] = False
 
     def total(of: ModelMatrix, rows: NDArray[np.int64]) -> FloatArray:
         step = max(1, BLOCK_CELLS // joint.noise_sd.size)
@@ -138,7 +139,7 @@ def _log_ratios(previous: FitSnapshot, matrix: ModelMatrix, match: RowMatch) -> 
         return np.asarray(sum(parts, np.zeros(joint.noise_sd.size)), dtype=np.float64)
 
     revised = total(matrix, changed) - total(old, before[changed])
-    return revised, total(matrix, np.flatnonzero(before < 0)) - total(old, gone)
+    return revised, total(matrix, np.flatnonzero(before < 0)) - total(old, np.flatnonzero(gone))
 
 
 def _apart(old: ModelMatrix, before: NDArray[np.int64], new: ModelMatrix, now: NDArray[np.int64]) -> NDArray[np.bool_]:

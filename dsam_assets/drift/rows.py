@@ -36,9 +36,11 @@ class RowMatch:
     added: Positions
     removed: Positions
 
-    def previous_of(self) -> dict[int, int]:
-        """Position in the new frame → in the previous one, of the rows that both have."""
-        return dict(zip(self.now.tolist(), self.previous.tolist(), strict=True))
+    def before(self, rows: Positions) -> Positions:
+        """Positions in the previous frame of these rows of the new one; −1 for rows that it lacks."""
+        place = np.full(len(self.now) + len(self.added), -1, dtype=np.intp)
+        place[self.now] = self.previous
+        return place[rows]
 
 
 def match_rows(previous: FitSnapshot, now: FitSnapshot) -> RowMatch:
@@ -48,11 +50,12 @@ def match_rows(previous: FitSnapshot, now: FitSnapshot) -> RowMatch:
     the model does not use) are matched in their order.
     """
     by = _names(previous, now)
-    old, new = _keys(previous.frame, by), _keys(now.frame, by)
-    found = old.get_indexer(new)
+    old, new = _keys(previous.frame, now.frame, by)
+    found = pd.Index(old).get_indexer(pd.Index(new))
     shared = np.flatnonzero(found >= 0)
-    removed = np.setdiff1d(np.arange(len(old)), found[shared])
-    return RowMatch(by or (POSITION,), found[shared], shared, np.flatnonzero(found < 0), removed)
+    gone = np.ones(len(old), dtype=bool)
+    gone[found[shared]] = False
+    return RowMatch(by or (POSITION,), found[shared], shared, np.flatnonzero(found < 0), np.flatnonzero(gone))
 
 
 def _names(previous: FitSnapshot, now: FitSnapshot) -> tuple[str, ...]:
@@ -61,11 +64,21 @@ def _names(previous: FitSnapshot, now: FitSnapshot) -> tuple[str, ...]:
     return tuple(both) if now.date_var in both else ()
 
 
-def _keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.MultiIndex:
+def _keys(old: pd.DataFrame, new: pd.DataFrame, by: Sequence[str]) -> tuple[Positions, Positions]:
+    """A number for every row of each frame, the same for the same name; rows of one name are counted through."""
     if not by:
-        return pd.MultiIndex.from_arrays([np.arange(len(frame))])
-    names = pd.DataFrame({name: _text(frame[name]) for name in by})
-    return pd.MultiIndex.from_arrays([*(names[name] for name in by), names.groupby(list(by)).cumcount()])
+        return np.arange(len(old)), np.arange(len(new))
+    codes = np.zeros(len(old) + len(new), dtype=np.intp)
+    for name in by:
+        alike = all(pd.api.types.is_datetime64_any_dtype(frame[name]) for frame in (old, new))
+        parts = [frame[name].reset_index(drop=True) if alike else _text(frame[name]) for frame in (old, new)]
+        column, _ = pd.factorize(pd.concat(parts, ignore_index=True), use_na_sentinel=False)
+        codes, _ = pd.factorize(codes * (column.max(initial=0) + 1) + column)
+    halves = codes[: len(old)], codes[len(old) :]
+    counts = [pd.Series(half).groupby(half).cumcount().to_numpy() for half in halves]
+    most = max(count.max(initial=0) for count in counts) + 1
+    first, second = (half * most + count for half, count in zip(halves, counts, strict=True))
+    return first, second
 
 
 def _text(column: pd.Series) -> pd.Series:
