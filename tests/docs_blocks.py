@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SHELL, PYTHON, YAML = "sh", "python", "yaml"
 # Text that nothing is asked of: R for comparison, and blocks without a language, unless they hold commands.
-PLAIN = ("r", "text", "")
+PLAIN = ("r", "text", "math", "")
 _COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(?:dsam|make|python|pip|pytest) ", re.MULTILINE)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _STATUS = re.compile(r"<!-- exit status: (\d+) -->\n$")
