@@ -35,7 +35,7 @@ test: $(READY)  ## run the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/dsam stan --compile
-	$(BIN)/pytest -m "not slow and not ui" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run the slow tests
 	$(BIN)/pytest -m "slow"

@@ -220,6 +220,12 @@ class Served:
         assert found["__typename"] == "LaunchBackfillSuccess", found
         return str(found["backfillId"])
 
+    def cancel(self, backfill: str) -> None:
+        found = self.ask(
+            "mutation($id: String!) { cancelPartitionBackfill(backfillId: $id) { __typename } }", id=backfill
+        )
+        assert found["cancelPartitionBackfill"]["__typename"] == "CancelBackfillSuccess", found
+
     def backfill_status(self, backfill: str) -> str:
         found = self.ask(
             "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }",

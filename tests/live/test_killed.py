@@ -20,23 +20,30 @@ LONG = "{chains: 2, iter: 601000, warmup: 1000, thin: 600, seed: 7}"
 
 
 @pytest.fixture
-def ui(tmp_path: Path) -> Iterator[Served]:
-    """One market, in the middle of sampling; the daemon looks after runs every two seconds."""
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Two markets that sample for some seconds; the daemon looks after runs every two seconds."""
     configs = tmp_path / "configs"
-    write_market(configs, "uk", CONFIG.split("allocation:")[0].replace(SAMPLER, LONG))
+    for market in ("uk", "de"):
+        write_market(configs, market, CONFIG.split("allocation:")[0].replace(SAMPLER, LONG))
     settings = prepare_dagster_home(configs / ".dsam" / "dagster") / "dagster.yaml"
     text = settings.read_text()
     assert text.count("poll_interval_seconds: 30") == 1
     settings.write_text(text.replace("poll_interval_seconds: 30", "poll_interval_seconds: 2"))
-    served = Served(configs)
+    ui = Served(configs)
     try:
-        served.start()
-        served.launch("refit", "uk")
-        wait_for("the sampler", lambda: samplers(served), 300)
-        yield served
+        ui.start()
+        yield ui
     finally:
-        left = served.stop()
+        left = ui.stop()
     assert left == []
+
+
+@pytest.fixture
+def ui(served: Served) -> Served:
+    """One of them in the middle of sampling."""
+    served.launch("refit", "uk")
+    wait_for("the sampler", lambda: samplers(served), 300)
+    return served
 
 
 def commands(process: psutil.Process) -> str:
@@ -107,3 +114,21 @@ def test_after_everything_was_killed_the_run_is_found_out_and_tried_again(ui: Se
     again, first = ui.finished(2)
     assert (first["status"], again["status"]) == ("FAILURE", "SUCCESS")
     assert_whole(ui)
+
+
+def test_a_backfill_that_is_cancelled_stops_its_samplers_and_goes_on_when_it_is_started_again(served: Served) -> None:
+    assets = served.partitioned(executable=True)
+    backfill = served.backfill(["de", "uk"], assets)
+    wait_for("the samplers of both", lambda: len(samplers(served)) == 2, 300)
+    sampling = samplers(served)
+    served.cancel(backfill)
+    wait_for("the end of the samplers", gone(sampling), 60)
+    assert {run["status"] for run in served.finished(2)} == {"CANCELED"}
+    wait_for("the end of the backfill", lambda: served.backfill_status(backfill) == "CANCELED", 120)
+    frames = served.made("model_frame", "uk")
+    assert len(frames) == 1
+    assert served.made("posterior", "uk") == []
+    served.backfill(["de", "uk"], assets)
+    assert {run["status"] for run in served.finished(4)[:2]} == {"SUCCESS"}
+    assert served.made("design_matrix", "uk")[0][1]  # reused
+    assert_whole(served)
