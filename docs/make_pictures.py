@@ -30,7 +30,7 @@ FIGURES = (
     "70_forecast/forecast.png",
 )
 MOST_BYTES, MOST_IN_ALL = 150_000, 1_000_000
-REPORT_SIZE, UI_SIZE = "1000,1330", "1400,780"
+REPORT_SIZE, UI_SIZE = "1000,860", "1400,780"
 SCALE = 0.8
 UI_PAGES = {
     "assets.png": "locations/__repository__@dsam_assets.definitions/asset-groups/60_optimisation?",
