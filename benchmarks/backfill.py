@@ -1,6 +1,6 @@
 """How fast a fleet is made: a backfill through the UI with two fits at a time, and `dsam refresh --concurrency 2`.
 
-Writes markets with Stan fits of their own (156 weeks, 4 coefficients, 4 chains), serves them, backfills them, and makes
+Writes markets with Stan fits of their own (102 weeks, 4 coefficients, 4 chains), serves them, backfills them, and makes
 them again in a store of its own from the terminal. Prints markets per minute, the memory of the whole process family at
 its peak, and which share of the runs' time was spent in the assets themselves rather than in Dagster and imports.
 """
