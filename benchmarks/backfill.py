@@ -81,7 +81,7 @@ def backfilled(folder: Path, markets: Sequence[str]) -> dict[str, Any]:
         with watched(ui.pid) as family:
             started = time.time()
             backfill = ui.backfill(list(markets), ui.partitioned(executable=True))
-            runs = ui.finished(len(markets), seconds=7200)
+            runs = ui.finished(len(markets))
             wait_for("the end of the backfill", lambda: ui.backfill_status(backfill) not in ("REQUESTED",), 120)
             status = ui.backfill_status(backfill)
     finally:

@@ -40,7 +40,7 @@ class Chromium:
         message = {"id": number, "method": method, "params": parameters}
         self.socket.send(json.dumps({**message, **({"sessionId": self.session} if self.session else {})}))
         while True:
-            answer = json.loads(self.socket.recv(60))
+            answer = json.loads(self.socket.recv(180))
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
@@ -76,7 +76,7 @@ class Chromium:
         """What the page shows, as text."""
         return str(self.run("document.body ? document.body.innerText : ''"))
 
-    def wait_for(self, *words: str, seconds: float = 90) -> str:
+    def wait_for(self, *words: str, seconds: float = 300) -> str:
         """The page's text once it shows all words."""
         until = time.monotonic() + seconds
         while True:
@@ -88,16 +88,6 @@ class Chromium:
                 self.shoot("missing")
                 raise AssertionError(f"not on the page: {missing}; it shows: {text[:3000]}")
             time.sleep(0.3)
-
-    def click(self, words: str) -> None:
-        """Click the last element whose own text is exactly this."""
-        script = """(words => {
-          const found = [...document.querySelectorAll('a, button, [role=button], [role=tab], div, span')]
-            .filter(each => each.innerText && each.innerText.trim() === words);
-          if (found.length) { found[found.length - 1].click(); }
-          return found.length;
-        })"""
-        assert self.run(f"{script}({json.dumps(words)})"), f"nothing to click: {words}"
 
     def shoot(self, name: str) -> Path:
         """A picture of the page as it is now."""
@@ -133,7 +123,7 @@ def chromium(program: str, folder: Path, shots: Path) -> Iterator[Chromium]:
 
 def _address(folder: Path) -> str:
     """The browser says in a file where it listens."""
-    port, until = folder / "DevToolsActivePort", time.monotonic() + 60
+    port, until = folder / "DevToolsActivePort", time.monotonic() + 180
     while not (port.is_file() and len(port.read_text().split()) == 2):
         assert time.monotonic() < until, "the browser did not start"
         time.sleep(0.1)

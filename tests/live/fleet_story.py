@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ class Story:
         if self.tab is not None:
             self.tab.open(self.ui.address(path))
             self.pages[name] = self.tab.wait_for(*words)
+            time.sleep(0.7)  # lines between the nodes of a graph come after its words
             self.tab.shoot(name)
 
     def quiet_tick(self) -> None:
@@ -133,7 +135,7 @@ def _backfill(story: Story) -> None:
         story.tab.wait_for("Lineage")
     story.page("lineage", "/asset-groups", "00_run_metadata", "80_interpretation", "fleet")
     for sensor in (GATES, FAILURES):
-        wait_for(f"a tick of {sensor}", lambda sensor=sensor: ui.ticks(sensor), 120)
+        wait_for(f"a tick of {sensor}", lambda sensor=sensor: ui.ticks(sensor), 300)
     ui.backfill(sorted(ui.markets()), ui.partitioned(executable=True))
     story.page("columns", "/assets/posterior_summary?view=overview", "share_positive")
     runs = ui.finished(6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -91,7 +92,7 @@ class Served:
             "the link", lambda: re.findall(rf":{self.port}/\?token=(\S+)", self.log.read_text()[said:]), 120
         )
         self.token = found[-1]
-        wait_for("the web server", self._answers, 180)
+        wait_for("the web server", self._answers, 300)
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -108,14 +109,16 @@ class Served:
         family = self.family()
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(90)
+            self.process.wait(180)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        _, alive = psutil.wait_procs(family, timeout=30)
-        left = [" ".join(each.cmdline())[:200] for each in alive if each.is_running()]
+        _, alive = psutil.wait_procs(family, timeout=120)
+        left = []
         for each in alive:
-            each.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.append(" ".join(each.cmdline())[:200])
+                each.kill()
         self.process = None
         return left
 
@@ -133,7 +136,7 @@ class Served:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         request = Request(f"http://127.0.0.1:{self.port}/graphql", body, headers)
         try:
-            with urlopen(request, timeout=60) as answer:  # noqa: S310 our own address
+            with urlopen(request, timeout=180) as answer:  # noqa: S310 our own address
                 document = json.load(answer)
         except HTTPError as error:
             raise AssertionError(f"{error.code}: {error.read().decode()[:2000]}") from error
@@ -171,15 +174,21 @@ class Served:
         """Whether no run is queued or going."""
         return all(run["status"] in FINISHED for run in self.runs())
 
-    def finished(self, number: int, market: str | None = None, seconds: float = 600) -> list[dict[str, Any]]:
-        """The runs, of a market or all, once there are that many and none is queued or going."""
+    def finished(self, number: int, market: str = "", seconds: float = 300) -> list[dict[str, Any]]:
+        """The runs, of a market or all, once there are that many and none is queued or going.
 
-        def found() -> list[dict[str, Any]]:
-            runs = [run for run in self.runs() if market in (None, run["market"])]
-            return runs if len(runs) >= number and all(run["status"] in FINISHED for run in runs) else []
-
-        runs: list[dict[str, Any]] = wait_for(f"{number} runs of {market or 'all markets'}", found, seconds)
-        return runs
+        A busy machine takes its time: the seconds are those in which nothing at all happens.
+        """
+        seen, until = None, time.monotonic()
+        while True:
+            runs = [run for run in self.runs() if market in ("", run["market"])]
+            if len(runs) >= number and all(run["status"] in FINISHED for run in runs):
+                return runs
+            now = [(run["runId"], run["status"], run["stats"]) for run in runs]
+            if now != seen:
+                seen, until = now, time.monotonic() + seconds
+            assert time.monotonic() < until, f"nothing happens, and there should be {number} runs: {now}"
+            time.sleep(0.5)
 
     def launch(self, job: str, market: str = "") -> str:
         """Start a job as its launchpad does; returns the run's id."""
@@ -258,7 +267,7 @@ class Served:
         found = self.ask(
             """query($selector: SensorSelector!) {
               sensorOrError(sensorSelector: $selector) { ... on Sensor { sensorState {
-                ticks(limit: 50) { status skipReason runKeys error { message } timestamp }
+                ticks(limit: 500) { status skipReason runKeys error { message } timestamp }
               } } }
             }""",
             selector={**LOCATION, "sensorName": name},
