@@ -129,14 +129,10 @@ def _places(result: RunResult) -> str:
     """Where things are, what to read first, and the next command."""
     folder = shown_path(result.path)
     found = {path.name: path.relative_to(result.path) for path in result.path.rglob("*") if path.name in READ_FIRST}
-    lines = [f"Run folder: {folder} ({count(result.files, 'file')})"]
-    if PAGE in found:
-        lines += [f"Open {folder}/{found[PAGE]}", f"Next: dsam report {folder} --open"]
-    names = [str(found[name]) for name in READ_FIRST if name in found and name != PAGE] or ["run_manifest.json"]
-    lines += ["Read in it", *(f"  {name}" for name in names)]
-    return "\n".join(
-        [*lines, *(["For intervals and probabilities set fit.method: mcmc"] if result.report.is_point else [])]
-    )
+    names = [str(found[name]) for name in READ_FIRST if name in found] or ["run_manifest.json"]
+    lines = [f"Run folder: {folder} ({count(result.files, 'file')}); read first", *(f"  {name}" for name in names)]
+    lines += ["For intervals and probabilities set fit.method: mcmc"] if result.report.is_point else []
+    return "\n".join([*lines, *([f"Next: dsam report {folder} --open"] if PAGE in found else [])])
 
 
 def validation_summary(validation: Validation, path: Path) -> str:

@@ -299,7 +299,8 @@ def test_a_run_tells_its_story_and_the_next_one_reuses_it(market: Market, dsam: 
     assert "Budget plan (final), spend per period" in first.out
     assert "\nRun complete\n" in first.out
     assert f"Run folder: {folder} (" in first.out
-    assert f"\nOpen {folder}/80_interpretation/report.html\nNext: dsam report {folder} --open\n" in first.out
+    assert "; read first\n  80_interpretation/report.html\n" in first.out
+    assert first.out.endswith(f"\nNext: dsam report {folder} --open\n")
     assert "quick steps" in first.out
     assert "config/fit" not in first.out
     assert "\n  40_diagnostics/diagnostics_summary.txt\n  60_optimisation/budget_allocation.csv\n" in first.out
