@@ -161,9 +161,9 @@ def validation_summary(validation: Validation, path: Path) -> str:
     if checked.future is not None:
         periods, rows = count(int(checked.future.ahead.max()), "period"), count(len(checked.future.ahead), "row")
         facts.append(("forecast", f"{periods} ahead, {rows}"))
-    lines = [f"{path} is valid", *(wrapped(text, f"  {name:<8}", " " * 10) for name, text in facts)]
+    lines = [f"{path} is valid", *(wrapped(text, f"  {name:<9}", " " * 11) for name, text in facts)]
     if validation.run_dir is not None:
-        lines.append(wrapped(f"{shown_path(validation.run_dir)} (the run's metadata)", f"  {'wrote':<8}", " " * 10))
+        lines.append(wrapped(f"{shown_path(validation.run_dir)} (the run's metadata)", f"  {'wrote':<9}", " " * 11))
     lines += [*python_lines(formula_python(formula_slice(config))), *gate_lines(checked.gates)]
     return "\n".join([*lines, "Status: ok", f"Next: dsam run --config {path}"])
 

@@ -45,7 +45,7 @@ def test_validate_writes_the_metadata_and_nothing_else(
     assert (answer.status, answer.err) == (0, "")
     lines = answer.out.splitlines()
     assert lines[0] == f"{configs / config}.yaml is valid"
-    assert lines[1].startswith(f"  model   {kind}, ")
+    assert lines[1].startswith(f"  model    {kind}, ")
     assert "Status: ok" in lines
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert files == {f"00_run_metadata/{name}" for name in METADATA}

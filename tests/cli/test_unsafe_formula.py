@@ -106,3 +106,30 @@ def test_another_piece_of_python_makes_the_design_stale(
     told = flat(dsam("status", "uk", *configs).out)
     assert "config/formula changed" in told
     assert "design_matrix" in told
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (PIECE, ""),
+        ("{m_tv.rolling(2).mean()}", ""),
+        ("C(note)", ""),
+        ("center(m_tv)", "other values in the modelled rows"),
+        ("C(date.dt.year)", "values of a factor that the model has never seen"),
+    ],
+)
+def test_weeks_ahead_are_computed_as_those_of_the_fit_were_or_refused(
+    piece: str, words: str, unsafe: Market, dsam: Dsam
+) -> None:
+    text = unsafe.config.read_text()
+    text = text[: text.index("priors:")].replace(PIECE, piece) + PERMISSION
+    unsafe.config.write_text(text + "forecast: {enabled: true, data_path: data/future.csv}\n")
+    future = pd.read_csv(unsafe.data).drop(columns="kpi").tail(8)
+    future["date"] = pd.to_datetime(future["date"]) + pd.offsets.Week(8)
+    future.to_csv(unsafe.data.with_name("future.csv"), index=False, date_format="%Y-%m-%d")
+    answer = dsam("validate", "--config", unsafe.config)
+    if words:
+        assert_one_message(answer, words)
+        return
+    assert (answer.status, answer.err) == (0, "")
+    assert "forecast 8 periods ahead, 8 rows" in flat(answer.out)
