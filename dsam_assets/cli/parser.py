@@ -32,6 +32,9 @@ the PNGs, which is quicker. DSAM_TRACEBACK=1 shows where an error came from."""
 
 _MISSING = re.compile(r"the following arguments are required: (.+)")
 _CHOICE = re.compile(r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)")
+_EXCLUSIVE = re.compile(r"argument (.+): not allowed with argument (.+)")
+_NO_NUMBER = re.compile(r"argument (.+): invalid int value: '(.*)'")
+_NO_VALUE = re.compile(r"argument (.+): expected one argument")
 _UNKNOWN = re.compile(r"unrecognized arguments: (.+)")
 
 
@@ -80,6 +83,12 @@ class Parser(argparse.ArgumentParser):
             choices = re.findall(r"[\w-]+", found[3])
             kind = "command" if found[1] == "COMMAND" else f"{found[1]} called"
             return f"There is no {kind} {found[2]}.", _nearest(found[2], choices) or f"One of: {', '.join(choices)}"
+        if found := _EXCLUSIVE.fullmatch(message):
+            return f"{found[1]} and {found[2]} exclude each other.", "Leave one of them out."
+        if found := _NO_NUMBER.fullmatch(message):
+            return f"{found[1]} needs a whole number, not {found[2]}.", ""
+        if found := _NO_VALUE.fullmatch(message):
+            return f"{found[1]} needs a value.", ""
         if found := _UNKNOWN.fullmatch(message):
             return f"This is not understood: {found[1]}", ""
         return f"{message[:1].upper()}{message[1:]}.", ""
