@@ -344,7 +344,7 @@ POINT = "point estimate (MAP), no uncertainty"
 def test_a_point_estimate_is_told_without_intervals(market: Market, dsam: Dsam, fake_stan: UseStan) -> None:
     market.edit("fit:\n", "fit:\n  method: optimise\n  optimise: {n_runs: 2}\n")
     validated = dsam("validate", "--config", market.config)
-    assert f"fit     {POINT}, 2 starts" in validated.out
+    assert f"fit      {POINT}, 2 starts" in validated.out
     answer = dsam("run", "--config", market.config)
     assert (answer.status, answer.err) == (0, "")
     flat = " ".join(answer.out.split())
@@ -354,7 +354,7 @@ def test_a_point_estimate_is_told_without_intervals(market: Market, dsam: Dsam, 
     for word in ("interval ", "probability ", "nan", "posterior_summary"):
         assert word not in flat.partition("Verdict")[2], word
     assert "\n  30_post_run/optimisation_best.csv\n" in answer.out
-    assert flat.endswith("For intervals and probabilities set fit.method: mcmc")
+    assert " For intervals and probabilities set fit.method: mcmc Next: dsam report " in flat
     assert all(len(line) <= 80 for line in answer.out.splitlines() if str(market.folder) not in line)
 
     target = market.folder.with_name("json")
