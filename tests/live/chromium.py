@@ -32,6 +32,7 @@ class Chromium:
     session: str = ""
     calls: int = 0
     errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command of the DevTools protocol; errors of the page that come meanwhile are kept."""
@@ -48,7 +49,9 @@ class Chromium:
             self._note(answer.get("method", ""), answer.get("params", {}))
 
     def _note(self, event: str, said: Mapping[str, Any]) -> None:
-        if event == "Runtime.exceptionThrown":
+        if event == "Network.requestWillBeSent":
+            self.requests.append(str(said["request"]["url"])[:200])
+        elif event == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(said["exceptionDetails"])[:500])
         elif event == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
             self.errors.append(" ".join(str(each.get("value", each.get("description"))) for each in said["args"])[:500])
@@ -59,8 +62,14 @@ class Chromium:
         """Open the tab."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the window as large as a screen of another device."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
@@ -105,7 +114,7 @@ def chromium(program: str, folder: Path, shots: Path) -> Iterator[Chromium]:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        with connect(_address(folder), max_size=None, open_timeout=30) as socket:
+        with connect(_address(folder), max_size=None, open_timeout=30, ping_interval=None) as socket:
             tab = Chromium(socket, shots)
             tab.attach()
             yield tab

@@ -1,12 +1,26 @@
-"""A fleet served by `dsam ui`: what ran, what did not, what is stale and why, and what the pages show of it."""
+"""A fleet served by `dsam ui`: what ran, what did not, what is stale and why, what the pages and a report show of
+it."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from chromium import Chromium
 from fleet_story import Story
 from live_markets import BROKEN, GOOD, HALTED
+from served_ui import wait_for
 
 pytestmark = [pytest.mark.ui, pytest.mark.stan]
+MOST_BYTES = 6_000_000
+PHONE, SCREEN = (390, 844), (1100, 900)
+WHOLE = "document.readyState === 'complete' && document.querySelectorAll('.plot').length > 20"
+DRAW = "window.dispatchEvent(new Event('beforeprint'))"
+DRAWN = "[...document.querySelectorAll('.plot')].filter(box => box.querySelector('.main-svg')).length"
+BROKEN_LINKS = """[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))
+  .filter(to => !to.startsWith('#') || !document.getElementById(to.slice(1)))"""
 DECISIONS = {"allocation", "efficient_frontier", "response_curves", "optimisation_plots", "report", "run_bundle"}
 COMMENTED = {"resolved_config", "run_bundle"}  # made again after a comment, besides the sections of the config
 
@@ -174,3 +188,58 @@ def test_the_fleets_page_shows_markets_by_gate(pages: dict[str, str]) -> None:
 def test_no_page_reports_an_error(story: Story, pages: dict[str, str]) -> None:
     assert story.tab is not None
     assert story.tab.errors == []
+
+
+@pytest.fixture
+def report(story: Story) -> Path:
+    return story.folder / ".dsam" / "store" / "de" / "80_interpretation" / "report.html"
+
+
+@pytest.fixture
+def tab(story: Story, report: Path) -> Iterator[Chromium]:
+    if story.tab is None:
+        pytest.skip("no Chrome or Chromium on this machine")
+    story.tab.resize(*SCREEN)
+    story.tab.requests.clear()
+    story.tab.errors.clear()
+    story.tab.open(report.as_uri())
+    story.tab.wait_for("marketing mix report", "What this report cannot say")
+    wait_for("the whole page", lambda: story.tab is not None and story.tab.run(WHOLE), 120)
+    story.tab.run(DRAW)
+    yield story.tab
+    assert story.tab.errors == []
+    story.tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_it_draws_every_figure_and_asks_the_network_for_nothing(tab: Chromium, report: Path) -> None:
+    assert tab.run(DRAWN) == tab.run("document.querySelectorAll('.plot').length")
+    assert {url for url in tab.requests if not url.startswith(("data:", "blob:"))} == {report.as_uri()}
+    assert report.stat().st_size < MOST_BYTES
+    tab.shoot("report")
+
+
+def test_its_links_lead_to_its_sections(tab: Chromium) -> None:
+    assert tab.run("document.querySelectorAll('nav a').length") > 6
+    assert tab.run(BROKEN_LINKS) == []
+
+
+def test_its_first_numbers_stand_above_everything_else(tab: Chromium) -> None:
+    first = tab.run("document.querySelector('.heads').innerText")
+    for words in ("Checks that apply", "KPI from media", "Budget plan against reference"):
+        assert words in first
+    assert tab.run("document.querySelector('.heads').getBoundingClientRect().bottom") < SCREEN[1]
+
+
+def test_a_phone_scrolls_it_in_one_direction_only(tab: Chromium) -> None:
+    tab.resize(*PHONE)
+    tab.run("new Promise(done => setTimeout(done, 500))")
+    assert tab.run("document.documentElement.scrollWidth") <= PHONE[0]
+    assert tab.run("Math.max(...[...document.querySelectorAll('.plot')].map(box => box.scrollWidth))") <= PHONE[0]
+    tab.shoot("report_phone")
+
+
+def test_it_prints_with_every_check_open(tab: Chromium) -> None:
+    printed = base64.b64decode(tab.call("Page.printToPDF", printBackground=True)["data"])
+    assert printed.startswith(b"%PDF")
+    assert tab.run("[...document.querySelectorAll('details')].every(part => part.open)")
+    assert 8 <= printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 30
