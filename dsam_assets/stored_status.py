@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dsam_assets.errors import DsamError
 
@@ -83,7 +84,19 @@ def _results(store: Store, market: str) -> dict[str, Any]:
         row = loo.iloc[0]
         found |= {name: float(row[name]) for name in ("kpi_elpd_loo", "se_kpi_elpd_loo")}
         found |= {"n_rows": int(row["n_rows"])}
-    return found | {"drift": _drift(store, market), "efficiency": _efficiency(store, market)}
+    return found | {
+        "drift": _drift(store, market), "efficiency": _efficiency(store, market), "report": _report(store, market),
+    }  # fmt: skip
+
+
+def _report(store: Store, market: str) -> str:
+    """Where the last report is, seen from the fleet's own folder in the store."""
+    from dsam_assets.report.documents import PAGE
+
+    record = store.record(market, "report")
+    if record is None or PAGE not in record.files:
+        return ""
+    return quote(f"../{market}/{store.folder_of(market, 'report').name}/{PAGE}")
 
 
 def _drift(store: Store, market: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def model_comparison(context: dg.AssetExecutionContext) -> FleetView:
 @fleet_asset(
     codec="fleet_status",
     code=["stored_status", "staleness", "stale_causes", "report"],
-    after=["observed", "posterior", "diagnostics_report", "loo", "refresh_drift", "allocation"],
+    after=["observed", "posterior", "diagnostics_report", "loo", "refresh_drift", "allocation", "report"],
     columns=table_columns("fleet_status"),
     dagster_type=tables_type("fleet_status", "markets by gate", lambda status: status.tables),
 )

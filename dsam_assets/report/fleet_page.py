@@ -77,6 +77,7 @@ def _shown(row: dict[Any, Any]) -> dict[str, Any]:
         "stale": row["stale"],
         "since": _date(row["stale_since"]),
         "problem": row["problem"],
+        "report": row["report"],
     }
 
 

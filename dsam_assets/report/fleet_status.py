@@ -44,6 +44,7 @@ class MarketNow:
         drift: row of `drift_summary`; empty without a current comparison with the fit before.
         efficiency: row of the whole portfolio in `budget_roi_cpa`; empty without a current plan.
         problem: what is wrong, or the last failure; empty when nothing is.
+        report: address of the last report, relative to the fleet's page; empty without one.
     """
 
     market: str
@@ -61,6 +62,7 @@ class MarketNow:
     drift: Mapping[str, Any] = field(default_factory=dict)
     efficiency: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+    report: str = ""
 
     @property
     def urgency(self) -> tuple[Any, ...]:
@@ -180,6 +182,7 @@ def _row(market: MarketNow, as_of: datetime) -> dict[str, Any]:
         "stale": market.stale,
         "stale_since": market.stale_since,
         "problem": market.problem,
+        "report": market.report,
     }
 
 

@@ -54,6 +54,7 @@ FLEET_TABLES: tuple[Table, ...] = (
             text("stale", "what changed since it was computed; empty when nothing did"),
             _time("stale_since", "when the first known change was made"),
             text("problem", "what is wrong, or the last failure; empty when nothing is"),
+            text("report", "address of the last report, relative to the fleet's page; empty without one"),
         ),
         unique=("market",),
     ),

@@ -15,7 +15,15 @@ from resources.locations import Locations
 
 EDGES = {
     "model_comparison": {"spec_summary", "observed", "fit_metrics", "diagnostics_report", "loo", "tscv"},
-    "fleet_status": {"observed", "posterior", "diagnostics_report", "loo", "refresh_drift", "allocation"},
+    "fleet_status": {
+        "observed",
+        "posterior",
+        "diagnostics_report",
+        "loo",
+        "refresh_drift",
+        "allocation",
+        "report",
+    },
 }
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -80,6 +88,8 @@ def test_no_market_stops_the_view_of_the_others(project: Any) -> None:
         assert "uk" in each.metadata["preview"].value
         assert each.partition is None
     assert (project.store_root / "_fleet" / "fleet_status.html").is_file()
+    assert table["report"].notna().sum() == 1
+    assert (project.store_root / "_fleet" / table.loc["uk", "report"]).resolve().is_file()
 
 
 def test_the_same_store_gives_the_same_comparison(project: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -161,6 +161,15 @@ def test_the_page_shows_every_market_and_gate_and_needs_no_other_file() -> None:
     assert "http" not in page
 
 
+def test_a_market_with_a_report_leads_to_it() -> None:
+    page = made(
+        MarketNow("uk", "current", report="../uk/80_interpretation/report.html"), MarketNow("de", "broken")
+    ).pages
+    text = page["fleet_status.html"]
+    assert '<a href="../uk/80_interpretation/report.html">uk</a>' in text
+    assert text.count("<a ") == 1
+
+
 def test_text_of_configs_and_errors_is_never_markup() -> None:
     status = made(MarketNow("uk", "broken", problem=BAD_SCRIPT, stale=BAD_SCRIPT))
     page = status.pages["fleet_status.html"]
