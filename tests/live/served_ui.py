@@ -188,7 +188,7 @@ class Served:
             if now != seen:
                 seen, until = now, time.monotonic() + seconds
             assert time.monotonic() < until, f"nothing happens, and there should be {number} runs: {now}"
-            time.sleep(0.5)
+            time.sleep(1)
 
     def launch(self, job: str, market: str = "") -> str:
         """Start a job as its launchpad does; returns the run's id."""
