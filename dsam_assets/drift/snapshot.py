@@ -55,7 +55,9 @@ class FitSnapshot:
         """Columns of the data that the formula, the dates or the channels read."""
         channels = self.config["decomposition"].get("channels") or ()
         money = [channel.get(key) for channel in channels for key in ("spend_col", "currency_col")]
-        formula = parse_formula(self.config["formula"]["formula"]).variables
+        section = self.config["formula"]
+        unsafe = bool((section.get("security") or {}).get("allow_unsafe_formula"))
+        formula = parse_formula(section["formula"], unsafe=unsafe).variables
         return frozenset(name for name in (self.date_var, *formula, *money) if name is not None)
 
     @property

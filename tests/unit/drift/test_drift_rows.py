@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from drift_fits import CONFIG, frame_of, panel, snapshot
 
 from dsam_assets.drift.rows import Revisions, match_rows, revisions
 from dsam_assets.drift.snapshot import FitSnapshot
+from dsam_assets.errors import FormulaError
 
 USED = ("date", "kpi", "m_tv", "m_search")
 
@@ -118,3 +120,13 @@ def test_cells_of_a_panel_name_their_unit() -> None:
     frame.loc[5, "kpi"] += 1
     found = revised(old, replace(old, frame=frame))
     assert found.cells[["row", "group", "column"]].to_numpy().tolist() == [[5, "uk", "kpi"]]
+
+
+def test_columns_that_python_in_a_formula_reads_count_as_read() -> None:
+    text = "kpi ~ m_tv + {m_search.rolling(4).mean()}"
+    formula = {"formula": text, "security": {"allow_unsafe_formula": True}}
+    fit = snapshot(config={**CONFIG, "formula": formula})
+    assert fit.columns_read >= {"date", "kpi", "m_tv", "m_search"}
+    refused = snapshot(config={**CONFIG, "formula": {**formula, "security": {"allow_unsafe_formula": False}}})
+    with pytest.raises(FormulaError):
+        _ = refused.columns_read
