@@ -41,9 +41,10 @@ def _figures(store: Store, market: str) -> Iterator[tuple[str, str]]:
 
 
 def _asked(store: Store, market: str) -> tuple[str, ...]:
-    allocation = read(store, market, "config/allocation", "slice").allocation.enabled
-    forecast = read(store, market, "config/forecast", "slice").enabled
-    return ("drift", "drivers", "channels", *(["plan"] if allocation else []), *(["forecast"] if forecast else []))
+    from dsam_assets.report.interpretation import asked_sections
+
+    plan = read(store, market, "config/allocation", "slice").allocation.enabled
+    return asked_sections(plan=plan, forecast=read(store, market, "config/forecast", "slice").enabled)
 
 
 def read(store: Store, market: str, asset: str, codec: str) -> Any:

@@ -104,8 +104,10 @@ def load_run(path: Path | str, *, runner: StanRunner | None = None, allow_unsafe
     run = RunFiles.of(Path(path))
     tree = _container(run, MODEL_FILE)
     files = stored_files(tree)
-    _require_trusted(_config(tree), run, allow_unsafe_formula)
-    model = _model(tree, files, run, MODEL_FILE)
+    config = _config(tree)
+    _require_trusted(config, run, allow_unsafe_formula)
+    model = _model(config, files, run, MODEL_FILE)
+    _require_same_design(tree, model, run)
     names = ("optimisation_runs", "optimisation_best")
     tables = {name: read_parquet(files[f"{name}.parquet"]) for name in names if f"{name}.parquet" in files}
     result, stan_runner = FitResult(from_container(tree), tables), stan() if runner is None else runner
@@ -171,8 +173,8 @@ def _container(run: RunFiles, name: str) -> Any:
     return read_netcdf(run.content(listed))
 
 
-def _model(tree: Any, files: Mapping[str, bytes], run: RunFiles, name: str) -> Model:
-    """The model as it was fitted, with its data, holidays and pooling labels; its design is held to the stored one."""
+def _model(config: Config, files: Mapping[str, bytes], run: RunFiles, name: str) -> Model:
+    """The model as it was fitted, with its data, holidays and pooling labels."""
     from dsam_assets.config.resolved import to_plain
     from dsam_assets.data.holidays import FEATURES, MANIFEST, from_tables
     from dsam_assets.data.pooling_map import PoolingMap
@@ -183,14 +185,12 @@ def _model(tree: Any, files: Mapping[str, bytes], run: RunFiles, name: str) -> M
     if missing := [file for file in needed if file not in files]:
         raise run.damaged(name, f"it was written by an older version: {', '.join(missing)} missing")
     tables = {part: read_parquet(files[file]) for part, file in stored.items() if file in files}
-    model = Model(
-        to_plain(_config(tree)),
+    return Model(
+        to_plain(config),
         tables.pop("model_frame"),
         PoolingMap.from_stored(tables.pop("pooling_map")),
         from_tables(tables),
     )
-    _require_same_design(tree, model, run)
-    return model
 
 
 def _require_same_design(tree: Any, model: Model, run: RunFiles) -> None:

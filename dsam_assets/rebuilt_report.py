@@ -70,7 +70,7 @@ def write_page(folder: Path, out: Path) -> None:
 
 def _documents(run: RunFiles, config: Config, report: DiagnosticsReport) -> dict[str, str]:
     from dsam_assets.report.documents import report_documents
-    from dsam_assets.report.interpretation import Evidence
+    from dsam_assets.report.interpretation import Evidence, asked_sections
 
     tables = dict(_tables(run))
     for name, switch in NEEDED.items():
@@ -80,11 +80,8 @@ def _documents(run: RunFiles, config: Config, report: DiagnosticsReport) -> dict
                 where=str(run.folder),
                 fix=f"Run the market again with outputs.{switch}: true.",
             )
-    asked = ["drivers", "channels"]
-    asked += ["plan"] if config.allocation.enabled else []
-    asked += ["forecast"] if config.forecast.enabled else []
-    name = str(run.manifest["model_name"])
-    evidence = Evidence(str(run.manifest["market"]), name, report, tables, tuple(asked))
+    asked = asked_sections(plan=config.allocation.enabled, forecast=config.forecast.enabled)
+    evidence = Evidence(str(run.manifest["market"]), str(run.manifest["model_name"]), report, tables, asked)
     return report_documents(evidence, dict(_figures(run)))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,15 +37,13 @@ class Remembered:
         """Write down what was worked out since."""
         if not self._new:
             return
+        from resources.store import write_file
+
         found = {**self._read(), **self._new}
         self._new.clear()
         text = json.dumps(found if len(found) <= MOST else self._known)
         with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            number, temporary = tempfile.mkstemp(dir=self.path.parent)
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).replace(self.path)
+            write_file(self.path, text.encode())
 
     def _read(self) -> dict[str, str]:
         try:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 Row = tuple[str, float, float, str]
 CHANNEL_WIDTH = 24
 MOST_ROWS = 40  # channels of every group can be many
-SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
 PARTS = 50  # the last part of a budget is a round amount of about so many
 SURE = 0.995  # shares of draws beyond this are not rounded to certainty
 
@@ -129,6 +128,8 @@ def _chance(row: Any, rival: str) -> str:
 
 def _same_budget(row: Any) -> str:
     """A plan that spends more or less than the reference is compared at its own budget as well."""
+    from dsam_assets.forecast.totals import SAME_BUDGET
+
     reference, planned, gain = row["spend_reference"], row["spend_optimised"], float(row["gain_over_split"])
     if abs(planned - reference) <= SAME_BUDGET * planned or math.isnan(gain):
         return ""

@@ -10,7 +10,6 @@ from dsam_assets.cli.words import count, wrapped
 
 BEFORE = ("prior_predictive", "stationarity_report", "transfer_entropy_report")
 NO_TERMS = "none"
-SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
 # What the budget plan is compared with, the fairer rival first: a plan spends evenly.
 RIVALS = {"plan_over_even": "the same weeks' own budget spent evenly", "plan_over_base": "the spend that they have"}
 
@@ -83,7 +82,10 @@ def _forecast(facts: Mapping[str, Any]) -> str:
 
 def _spending(change: float) -> str:
     """That the plan spends another amount, where it does."""
-    return "" if abs(change) <= SAME_BUDGET else f", spending {abs(change):.1%} {'more' if change > 0 else 'less'}"
+    from dsam_assets.forecast.totals import more_or_less
+
+    otherwise = more_or_less(change)
+    return f", spending {otherwise}" if otherwise else ""
 
 
 def _interval(facts: Mapping[str, Any], name: str) -> str:

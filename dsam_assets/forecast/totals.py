@@ -16,8 +16,8 @@ from dsam_assets.forecast.predictive import summary
 from dsam_assets.forecast.timeline import ALL
 from dsam_assets.scales import FloatArray
 
-# Paths whose difference is worth showing, as far as both are there.
 SAME_BUDGET = 0.005  # totals that differ by less than this share count as one
+# Paths whose difference is worth showing, as far as both are there.
 DIFFERENCES: Mapping[str, tuple[str, str]] = {"plan_minus_base": ("plan", "base"), "plan_minus_even": ("plan", "even")}
 
 
@@ -90,6 +90,11 @@ def spend_change(channels: pd.DataFrame) -> float:
     """How much more the plan spends than the future data, as a share; NaN where their spend is not known."""
     ahead, planned = float(channels["spend_ahead"].sum(skipna=False)), float(channels["spend_plan"].sum())
     return planned / ahead - 1 if ahead > 0 else float("nan")
+
+
+def more_or_less(change: float) -> str:
+    """`4.6% less`; empty where the totals count as one, or are not known."""
+    return f"{abs(change):.1%} {'more' if change > 0 else 'less'}" if abs(change) > SAME_BUDGET else ""
 
 
 def spending_notes(tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsam_assets.report.numbers import compact, percent, plain
+from dsam_assets.report.numbers import ABSENT, between, compact, percent, plain, signed
 
 type Facts = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ def _media(facts: Facts) -> Iterator[Headline]:
     rows = (facts["drivers"] or {"rows": ()})["rows"]
     for row in rows:
         if row["kind"] == "media" and row["share"] is not None:
-            yield Headline("KPI from media", percent(row["share"]), _between(row, "share", percent))
+            yield Headline("KPI from media", percent(row["share"]), between(row, "share", percent))
 
 
 def _best_channel(facts: Facts) -> Iterator[Headline]:
@@ -69,7 +69,7 @@ def _best_channel(facts: Facts) -> Iterator[Headline]:
         lower = channels["metric"] in LOWER_IS_BETTER
         best = (min if lower else max)(known, key=lambda row: row["return"])
         words = f"{'Lowest' if lower else 'Highest'} {str(channels['metric']).upper()}: {best['channel']}"
-        note = "; ".join(part for part in (_between(best, "return", plain), channels["metric_unit"]) if part)
+        note = "; ".join(part for part in (between(best, "return", plain), channels["metric_unit"]) if part)
         yield Headline(words, plain(best["return"]), note)
 
 
@@ -79,10 +79,10 @@ def _plan(facts: Facts) -> Iterator[Headline]:
         return
     chance = plan["probability_beats_reference"]
     relative = plan["response_unit"] == "relative"
-    form = _signed_percent if relative else _signed
+    form = _signed_percent if relative else signed
     parts = (
         RESPONSE_UNIT.get(plan["response_unit"], plan["response_unit"]),
-        _between(plan, "delta_kpi", form),
+        between(plan, "delta_kpi", form),
         "" if chance is None else f"better in {chance:.0%} of the draws",
     )
     yield Headline("Budget plan against reference", form(plan["delta_kpi_mean"]), "; ".join(filter(None, parts)))
@@ -92,19 +92,8 @@ def _ahead(facts: Facts) -> Iterator[Headline]:
     rows = [row for row in (facts["forecast"] or {"rows": ()})["rows"] if row["path"] == "base"]
     row = next((row for row in rows if row["group"] == "all"), rows[0] if len(rows) == 1 else None)
     if row is not None and row["total"] is not None:
-        yield Headline(f"KPI of the next {row['periods']} periods", compact(row["total"]), _between(row, "", compact))
+        yield Headline(f"KPI of the next {row['periods']} periods", compact(row["total"]), between(row, "", compact))
 
 
-def _between(row: Facts, name: str, form: Any) -> str:
-    """`low to high`; empty for a point estimate."""
-    prefix = f"{name}_" if name else ""
-    low, high = row[f"{prefix}lower"], row[f"{prefix}upper"]
-    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
-
-
-def _signed(value: float) -> str:
-    return compact(value, signed=True)
-
-
-def _signed_percent(value: float) -> str:
-    return f"{value:+.1%}"
+def _signed_percent(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:+.1%}"

@@ -38,6 +38,19 @@ DECISION_TABLES = {
 }  # fmt: skip
 
 
+ALWAYS_ASKED = ("drift", "drivers", "channels")
+
+
+def asked_sections(*, plan: bool, forecast: bool) -> tuple[str, ...]:
+    """The sections that rest on the verdict and that a config asks for.
+
+    Args:
+        plan: `allocation.enabled`.
+        forecast: `forecast.enabled`.
+    """
+    return (*ALWAYS_ASKED, *(["plan"] if plan else []), *(["forecast"] if forecast else []))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What a report is made from.
@@ -54,7 +67,7 @@ class Evidence:
     model_name: str
     report: DiagnosticsReport
     tables: Mapping[str, pd.DataFrame]
-    asked: Collection[str] = ("drift", "drivers", "channels")
+    asked: Collection[str] = ALWAYS_ASKED
 
 
 def interpretation(evidence: Evidence) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _UNITS = ((1e9, 1e9, "bn"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
@@ -28,6 +29,24 @@ def percent(value: float | None) -> str:
 def plain(value: float | None) -> str:
     """Three figures without a unit."""
     return ABSENT if value is None else f"{value:.3g}"
+
+
+def signed(value: float | None) -> str:
+    """Three figures with their sign."""
+    return compact(value, signed=True)
+
+
+def between(row: Mapping[str, Any], name: str, form: Callable[[float | None], str]) -> str:
+    """`low to high` of a fact's interval; empty for a point estimate.
+
+    Args:
+        row: facts with `<name>_lower` and `<name>_upper`, or `lower` and `upper` without a name.
+        name: whose interval.
+        form: writes a number.
+    """
+    prefix = f"{name}_" if name else ""
+    low, high = row[f"{prefix}lower"], row[f"{prefix}upper"]
+    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
 
 
 def number(value: Any) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsam_assets.report.drift_words import drift_table, drift_text
-from dsam_assets.report.numbers import compact, percent, plain
+from dsam_assets.report.numbers import between, compact, percent, plain, signed
 
 type Facts = Mapping[str, Any]
 
@@ -194,8 +194,8 @@ def _channels(facts: Facts, title: str) -> Section:
 def _plan(facts: Facts, title: str) -> Section:
     plan = facts["plan"]
     unit = UNIT.get(plan["response_unit"], plan["response_unit"])
-    change = f"Over the reference, the plan is expected to change the KPI by {_signed(plan['delta_kpi_mean'])} {unit}"
-    change += f"{_range(plan, 'delta_kpi', _signed)}."
+    change = f"Over the reference, the plan is expected to change the KPI by {signed(plan['delta_kpi_mean'])} {unit}"
+    change += f"{_range(plan, 'delta_kpi', signed)}."
     chance = plan["probability_beats_reference"]
     sure = f" It is better in {chance:.0%} of the draws." if chance is not None else ""
     asked = f"Budget per period: {compact(plan['budget_total'])}; scenario {plan['scenario']}"
@@ -283,17 +283,10 @@ def _known(metrics: Facts, name: str) -> bool:
     return name in metrics and metrics[name]["value"] is not None
 
 
-def _signed(value: float | None) -> str:
-    return compact(value, signed=True)
-
-
 def _range(row: Facts, name: str, form: Callable[[float | None], str]) -> str:
     """` (low to high)`, empty for a point estimate."""
-    prefix = f"{name}_" if name else ""
-    low, high = row[f"{prefix}lower"], row[f"{prefix}upper"]
-    if low is None or high is None:
-        return ""
-    return f" ({form(low)} to {form(high)})"
+    found = between(row, name, form)
+    return f" ({found})" if found else ""
 
 
 def _change(row: Facts) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, row_height
 from dsam_assets.report.figures.curves import unit_words
 from dsam_assets.report.figures.decomposition import bridge
+from dsam_assets.report.figures.intervals import error_bars
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO, channel_colours
 from dsam_assets.report.numbers import compact
@@ -73,12 +74,10 @@ def _pairs(
     figure = canvas(words, stamp, barmode="group", bargroupgap=0.06)
     names = categories(figure, "x", rows["channel"])
     for when, colour, name in (("reference", REFERENCE, "reference"), ("optimised", PLAN, "plan")):
-        middle = rows[f"{value}_{when}"]
-        bars = None
-        if interval and rows[f"{value}_{when}_lower"].notna().any():
-            low, high = rows[f"{value}_{when}_lower"], rows[f"{value}_{when}_upper"]
-            bars = {"type": "data", "symmetric": False, "array": high - middle, "arrayminus": middle - low,
-                    "color": MUTED, "thickness": 1.2, "width": 3}  # fmt: skip
+        middle, bars = rows[f"{value}_{when}"], None
+        if interval:
+            low, high = (rows[f"{value}_{when}_{end}"] for end in ("lower", "upper"))
+            bars = error_bars(middle, low, high, MUTED, thickness=1.2, width=3)
         figure.add_bar(x=names, y=middle, name=name, marker_color=colour, error_y=bars, hovertemplate=hover)
     if rows["is_total"].astype(bool).any() and len(rows) > 1:
         figure.add_vline(x=len(rows) - 1.5, line={"color": FAINT, "width": 1, "dash": "dot"})
@@ -143,12 +142,10 @@ def budget_confidence_comparison(comparison: pd.DataFrame, stamp: Stamp) -> go.F
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows), 40))
     for who, colour, shift, name in (("rival", MUTED, 0.14, "reference"), ("plan", VERMILION, -0.14, "plan")):
-        middle = rows[f"{who}_mean"]
-        known = rows[f"{who}_lower"].notna().any()
+        middle, low, high = (rows[f"{who}_{end}"] for end in ("mean", "lower", "upper"))
         figure.add_scatter(
             x=middle, y=np.arange(len(rows)) + shift, mode="markers", marker={"color": colour, "size": 8}, name=name,
-            error_x={"type": "data", "symmetric": False, "array": rows[f"{who}_upper"] - middle,
-                     "arrayminus": middle - rows[f"{who}_lower"], "color": colour, "width": 0} if known else None,
+            error_x=error_bars(middle, low, high, colour, width=0),
         )  # fmt: skip
     return figure.update_yaxes(
         tickvals=np.arange(len(rows)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
+from dsam_assets.report.figures.intervals import error_bars
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.pre_run import layers
 from dsam_assets.report.figures.style import (
@@ -34,7 +35,7 @@ DRIVERS = {
     "total": INK,
 }  # fmt: skip
 NOT_SHOWN = ("(Intercept)", "offset()", "TOTAL")
-INTERVAL = {"thickness": 1.4, "width": 0, "color": ZERO}
+INTERVAL = {"thickness": 1.4, "width": 0.0}
 
 
 def decomp_predictor_impact(impact: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) -> go.Figure:
@@ -60,7 +61,8 @@ def decomp_predictor_impact(impact: pd.DataFrame, summary: pd.DataFrame, stamp: 
         part = shown[shown["term_group"] == kind]
         figure.add_bar(
             x=part["contribution"], y=[safe(term) for term in part["term"]], orientation="h", width=0.6, name=kind,
-            marker_color=DRIVERS[kind], error_x=_interval(part, "contribution", "q05", "q95"),
+            marker_color=DRIVERS[kind],
+            error_x=error_bars(part["contribution"], part["q05"], part["q95"], ZERO, **INTERVAL),
             customdata=part["share"], hovertemplate="%{y}: %{x:,.4g} (%{customdata:.1%} of the KPI)<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": ZERO, "width": 1})
@@ -75,16 +77,6 @@ def _share_labels(figure: go.Figure, rows: pd.DataFrame) -> None:
             x=1, xref="paper", xanchor="right", y=safe(term), text=percent(share), showarrow=False,
             font={"size": 11, "color": FAINT},
         )  # fmt: skip
-
-
-def _interval(rows: pd.DataFrame, middle: str, low: str, high: str) -> dict[str, Any] | None:
-    """Error bars; None where a point estimate has no interval."""
-    if rows[low].isna().all():
-        return None
-    return {
-        "type": "data", "symmetric": False, "array": rows[high] - rows[middle], "arrayminus": rows[middle] - rows[low],
-        **INTERVAL,
-    }  # fmt: skip
 
 
 def decomp_timeseries(series: pd.DataFrame, names: Mapping[str, str], stamp: Stamp) -> go.Figure:
@@ -183,9 +175,9 @@ def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
         ("average", "metric_value", "metric_q05", "metric_q95", 0.13, "circle", BLUE),
         ("marginal", "marginal_value", "marginal_q05", "marginal_q95", -0.13, "circle-open", VERMILION),
     ):
-        bars = _interval(rows, value, low, high)
         figure.add_scatter(
-            x=rows[value], y=at + shift, mode="markers", name=name, error_x=bars and {**bars, "color": colour},
+            x=rows[value], y=at + shift, mode="markers", name=name,
+            error_x=error_bars(rows[value], rows[low], rows[high], colour, **INTERVAL),
             marker={"color": colour, "size": 10, "symbol": symbol, "line": {"width": 2, "color": colour}},
             customdata=rows["channel"].map(safe), hovertemplate="%{customdata}: %{x:.3g}",
         )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
+from dsam_assets.report.figures.intervals import error_bars
 from dsam_assets.report.figures.labels import label
 from dsam_assets.report.figures.style import BLUE, FAINT, VERMILION, ZERO
-from dsam_assets.scales import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,11 +86,10 @@ def _dumbbell(
         (columns[0], THEN, FAINT, "circle-open", APART),
         (columns[1], NOW, BLUE, "circle", -APART),
     ):
-        values = rows[middle].to_numpy(dtype=np.float64)
-        ends = (rows[high].to_numpy(dtype=np.float64), rows[low].to_numpy(dtype=np.float64))
+        values, lower, upper = (rows[each].to_numpy(dtype=np.float64) for each in (middle, low, high))
         figure.add_scatter(
             x=values, y=at + offset, mode="markers", name=name, customdata=[label(each) for each in names],
-            error_x=_interval(values, *ends, colour),
+            error_x=error_bars(values, lower, upper, colour, thickness=1.6, width=0),
             hovertemplate=f"%{{customdata}}, {name}: %{{x:,.3g}}<extra></extra>",
             marker={"color": colour, "size": 9, "symbol": symbol, "line": {"width": 2, "color": colour}},
         )  # fmt: skip
@@ -102,17 +101,6 @@ def _dumbbell(
     for place in at[rows["story_changed"].to_numpy(dtype=bool)]:
         figure.add_hrect(y0=place - 0.5, y1=place + 0.5, fillcolor=VERMILION, opacity=0.07, line_width=0, layer="below")
     return figure
-
-
-def _interval(middle: FloatArray, high: FloatArray, low: FloatArray, colour: str) -> dict[str, object] | None:
-    """Error bars; None where neither end is known, as of a point estimate."""
-    if np.isnan(high).all() or np.isnan(low).all():
-        return None
-    return {
-        "type": "data", "symmetric": False, "array": np.nan_to_num(high - middle),
-        "arrayminus": np.nan_to_num(middle - low), "thickness": 1.6, "width": 0,
-        "color": colour,
-    }  # fmt: skip
 
 
 def _crosses_zero(rows: pd.DataFrame, columns: tuple[tuple[str, str, str], tuple[str, str, str]]) -> bool:

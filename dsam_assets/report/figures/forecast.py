@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dsam_assets.forecast.totals import SAME_BUDGET, spend_change
+from dsam_assets.forecast.totals import more_or_less, spend_change
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
+from dsam_assets.report.figures.intervals import error_bars
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FAINT, FITTED, OBSERVED, VERMILION, translucent
 from dsam_assets.report.numbers import compact
@@ -102,11 +103,9 @@ def forecast_paths(summary: pd.DataFrame, plan: pd.DataFrame, kpi: str, stamp: S
     )  # fmt: skip
     figure = canvas(words, stamp, showlegend=False)
     names = ["as the future data say", "the same budget, spread evenly", "the budget plan"]
-    known = paths["q05"].notna().all()
     figure.add_scatter(
         x=names, y=paths["mean"], mode="markers", marker={"size": 12, "color": [FITTED, FAINT, VERMILION]},
-        error_y={"type": "data", "symmetric": False, "array": paths["q95"] - paths["mean"],
-                 "arrayminus": paths["mean"] - paths["q05"], "color": FAINT, "width": 6} if known else None,
+        error_y=error_bars(paths["mean"], paths["q05"], paths["q95"], FAINT, width=6),
         hovertemplate="%{x}: %{y:,.4g}<extra></extra>",
     )  # fmt: skip
     return figure
@@ -114,8 +113,8 @@ def forecast_paths(summary: pd.DataFrame, plan: pd.DataFrame, kpi: str, stamp: S
 
 def _spending(plan: pd.DataFrame) -> str:
     """How much more or less the plan spends, where it is not the same."""
-    change = spend_change(plan)
-    return f" spends {abs(change):.1%} {'more' if change > 0 else 'less'} and" if abs(change) > SAME_BUDGET else ""
+    otherwise = more_or_less(spend_change(plan))
+    return f" spends {otherwise} and" if otherwise else ""
 
 
 def forecast_figures(

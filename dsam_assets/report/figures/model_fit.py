@@ -10,6 +10,7 @@ import numpy as np
 
 from dsam_assets.fit.densities import density_table
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, row_height
+from dsam_assets.report.figures.intervals import error_bars
 from dsam_assets.report.figures.labels import categories, safe
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FITTED, OBSERVED, OTHER, PRIOR, ZERO, translucent
@@ -158,10 +159,7 @@ def _forest_rows(figure: go.Figure, rows: pd.DataFrame, colour: str) -> None:
     unit, middle = rows["unit"], rows["effect"]
     figure.add_scatter(
         x=middle, y=[safe(name) for name in rows["parameter"]], mode="markers", marker={"color": colour, "size": 9},
-        error_x={
-            "type": "data", "symmetric": False, "array": rows["q95"] * unit - middle,
-            "arrayminus": middle - rows["q05"] * unit, "color": colour, "thickness": 2.2, "width": 0,
-        },
+        error_x=error_bars(middle, rows["q05"] * unit, rows["q95"] * unit, colour, thickness=2.2, width=0),
         customdata=rows[["parameter", "q50", "q05", "q95"]],
         hovertemplate="%{customdata[0]}<br>coefficient %{customdata[1]:.4g} (90 %: %{customdata[2]:.4g} to "
         "%{customdata[3]:.4g})<extra></extra>",

@@ -13,7 +13,7 @@ from report_case import evidence, tables
 
 from dsam_assets.report.documents import FACTS, MARKDOWN, PAGE, report_documents
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas
-from dsam_assets.report.interpretation import CAVEATS, interpretation, number
+from dsam_assets.report.interpretation import CAVEATS, asked_sections, interpretation, number
 from dsam_assets.report.sections import sections
 
 
@@ -164,3 +164,13 @@ def test_all_checks_are_listed_with_their_values() -> None:
     assert len(checks.table.rows) == len(evidence("warn").report.results)
     assert ("warn", "sampler_rhat_max", "1", "rule", "The chains <disagree>.") in checks.table.rows
     assert "<details>" in page()[0]
+
+
+@pytest.mark.parametrize(
+    ("plan", "forecast", "more"),
+    [(False, False, ()), (True, False, ("plan",)), (False, True, ("forecast",)), (True, True, ("plan", "forecast"))],
+)
+def test_what_a_gate_can_withhold_is_what_the_config_asks_for(
+    plan: bool, forecast: bool, more: tuple[str, ...]
+) -> None:
+    assert asked_sections(plan=plan, forecast=forecast) == ("drift", "drivers", "channels", *more)

@@ -1,0 +1,24 @@
+"""Intervals as plotly draws them, from both ends, and none where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dsam_assets.report.figures.intervals import error_bars
+
+
+def test_bars_reach_from_one_end_to_the_other() -> None:
+    rows = pd.DataFrame({"middle": [1.0, 5.0], "low": [0.5, 3.0], "high": [3.0, 6.0]})
+    bars = error_bars(rows["middle"], rows["low"], rows["high"], "red", width=3, thickness=1.2)
+    assert bars is not None
+    assert list(bars["arrayminus"]) == [0.5, 2.0]
+    assert list(bars["array"]) == [2.0, 1.0]
+    assert (bars["color"], bars["width"], bars["thickness"], bars["symmetric"]) == ("red", 3, 1.2, False)
+
+
+def test_a_point_estimate_has_none() -> None:
+    middle, unknown = np.array([1.0, 2.0]), np.full(2, np.nan)
+    assert error_bars(middle, unknown, middle, "red") is None
+    assert error_bars(middle, middle, unknown, "red") is None
+    assert error_bars(middle, np.array([0.5, np.nan]), np.array([2.0, np.nan]), "red") is not None
