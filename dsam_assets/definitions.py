@@ -59,7 +59,7 @@ def build_definitions(
         schedules=build_schedules(automation),
         executor=run_executor,
         resources={
-            "catalogue": ConfigCatalogue(folder=str(places.configs), data_roots=list(roots)),
+            "catalogue": _catalogue(places, roots),
             "clock": Clock(),
             "store": store,
             "io_manager": StoreIOManager(store=store),
@@ -67,6 +67,13 @@ def build_definitions(
             "images": FigureImages(),
         },
     )
+
+
+def _catalogue(places: Locations, roots: tuple[str, ...]) -> ConfigCatalogue:
+    """The folder of configs; what is mirrored for it may be read as well."""
+    mirror = places.mirror
+    readable = list(roots) if mirror is None or not roots else [*roots, str(mirror.root)]
+    return ConfigCatalogue(folder=str(places.configs), url="" if mirror is None else mirror.url, data_roots=readable)
 
 
 def _assets(owner: str) -> list[Any]:

@@ -44,11 +44,16 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A folder of configs, with its store."""
+    """A folder of configs, with its store.
+
+    Attributes:
+        problems: a sentence for each file behind the folder's URL that a config names and that cannot be had.
+    """
 
     places: Locations
     catalogue: ConfigCatalogue
     store: Store
+    problems: tuple[str, ...] = ()
 
     def markets(self, named: Sequence[str] = ()) -> list[str]:
         """The named markets, or all: every config, and what is stored of configs that are gone.
@@ -63,18 +68,18 @@ class Fleet:
         if unknown:
             raise ConfigError(
                 f"There is no market {', '.join(unknown)}.",
-                where=str(self.places.configs),
+                where=self.places.named,
                 got="markets " + (", ".join(known) or "none"),
                 fix="Name a config of this folder without its ending, or another folder with --configs.",
             )
         return list(dict.fromkeys(named)) or known
 
 
-def open_fleet(configs: Path | None = None) -> Fleet:
-    """The fleet of a folder of configs; the served folder when none is given.
+def open_fleet(configs: Path | str | None = None) -> Fleet:
+    """The fleet of a folder of configs, or of its URL; the served folder when none is given.
 
     Raises:
-        ConfigError: the folder does not exist.
+        ConfigError: the folder does not exist, or cannot be read.
     """
     from resources.catalogue import ConfigCatalogue
     from resources.locations import locations
@@ -82,8 +87,8 @@ def open_fleet(configs: Path | None = None) -> Fleet:
     from resources.store import Store
 
     places = locations(configs)
-    require_configs(places)
-    return Fleet(places, ConfigCatalogue(folder=str(places.configs)), Store(places.store))
+    problems = require_configs(places)
+    return Fleet(places, ConfigCatalogue(folder=str(places.configs)), Store(places.store), problems)
 
 
 def fleet_states(fleet: Fleet, markets: Sequence[str]) -> list[MarketState]:

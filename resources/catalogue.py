@@ -1,5 +1,6 @@
 """The folder of configs that the markets are: one YAML file, one partition."""
 
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pydantic import Field
 from dsam_assets.errors import ConfigError, DsamError
 from resources.config_files import SUFFIXES, config_files
 from resources.locations import UNSAFE_SETTING, unsafe_formulas_allowed
+from resources.mirror import Mirror, refresh_mirror
 
 if TYPE_CHECKING:
     from dsam_assets.config.load import LoadedConfig
@@ -17,11 +19,19 @@ if TYPE_CHECKING:
 class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Finds and loads the configs of a folder.
 
-    `data_roots` limits what the configs may read; empty means no limit (a person running their own file).
+    `data_roots` limits what the configs may read; empty means no limit (a person running their own file). With a `url`,
+    the folder is its mirror, and is looked at anew for each run, tick and observation.
     """
 
     folder: str
+    url: str = ""
     data_roots: list[str] = Field(default_factory=list)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Fetch what changed behind the URL; raises `ConfigError` when it cannot be read."""
+        if self.url:
+            for problem in refresh_mirror(Mirror(self.url, Path(self.folder))):
+                (context.log or getLogger(__name__)).warning(problem)
 
     def path(self, market: str) -> Path:
         """The market's config file; raises `ConfigError` when there is none, or two, or its name cannot be a market."""

@@ -1,7 +1,8 @@
 """Where things live: one rule for the command line, the UI and the sensors.
 
 Beside a folder of configs lies its state: `<configs>/.dsam/store` (results) and `<configs>/.dsam/dagster` (runs and
-events). `DSAM_STORE` and `DAGSTER_HOME` override one each; `DSAM_CONFIGS` names the folder that the UI serves.
+events). `DSAM_STORE` and `DAGSTER_HOME` override one each; `DSAM_CONFIGS` names the folder that the UI serves. A folder
+behind a URL is mirrored below `.dsam/mirror` of the working folder, and the mirror is then the folder of configs.
 """
 
 from __future__ import annotations
@@ -11,27 +12,39 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from resources.mirror import Mirror, is_url, mirror_of
+
 DEFAULT_CONFIGS = "configs"
+MIRRORS = Path(".dsam") / "mirror"
 UNSAFE_SETTING = "DSAM_ALLOW_UNSAFE_FORMULA"
 
 
 @dataclass(frozen=True)
 class Locations:
-    """Folder of configs, root of the result store, and Dagster's home."""
+    """Folder of configs, root of the result store, and Dagster's home; and what the folder of configs mirrors."""
 
     configs: Path
     store: str
     dagster_home: Path
+    mirror: Mirror | None = None
+
+    @property
+    def named(self) -> str:
+        """The folder of configs as its user calls it."""
+        return str(self.configs) if self.mirror is None else self.mirror.url
 
 
-def locations(configs: Path | None = None) -> Locations:
-    """Locations for a folder of configs; the served folder when none is given."""
-    chosen = (configs or Path(os.environ.get("DSAM_CONFIGS", DEFAULT_CONFIGS))).resolve()
+def locations(configs: Path | str | None = None) -> Locations:
+    """Locations for a folder of configs, here or behind a URL; the served folder when none is given."""
+    named = configs or os.environ.get("DSAM_CONFIGS") or DEFAULT_CONFIGS
+    mirror = mirror_of(str(named), MIRRORS.resolve()) if is_url(named) else None
+    chosen = Path(named).resolve() if mirror is None else mirror.folder
     state = chosen / ".dsam"
     return Locations(
         configs=chosen,
         store=os.environ.get("DSAM_STORE") or str(state / "store"),
         dagster_home=Path(os.environ.get("DAGSTER_HOME") or state / "dagster").resolve(),
+        mirror=mirror,
     )
 
 

@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsam_assets.errors import ConfigError
+from resources.mirror import refresh_mirror
 
 if TYPE_CHECKING:
     from dsam_assets.config.schema import Config
     from resources.locations import Locations
 
 
-def require_configs(places: Locations) -> None:
-    """The folder of configs must be there.
+def require_configs(places: Locations) -> tuple[str, ...]:
+    """The folder of configs must be there; one behind a URL is looked at anew.
+
+    Returns:
+        A sentence for each file behind the URL that a config names and that cannot be had.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not, or cannot be read.
     """
+    if places.mirror is not None:
+        return refresh_mirror(places.mirror)
     require_configs_folder(places.configs)
+    return ()
 
 
 def require_configs_folder(folder: Path | str) -> None:

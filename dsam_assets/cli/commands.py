@@ -182,7 +182,7 @@ def _add_machine_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     ui.add_argument("--port", type=int, default=3000, help="port (default: 3000)")
     for command in (sync, ui):
         command.add_argument(
-            "--configs", type=Path, metavar="FOLDER", help="folder of configs (default: DSAM_CONFIGS, else configs)"
+            "--configs", metavar="FOLDER", help="folder of configs, or its URL (default: DSAM_CONFIGS, else configs)"
         )
 
 
@@ -318,9 +318,9 @@ def _ui(options: argparse.Namespace) -> int:
     from dsam_assets.cli.documents import as_json
     from dsam_assets.cli.serving import serve
 
-    def tell(configs: Path, url: str) -> None:
+    def tell(configs: str, url: str) -> None:
         if options.json:
-            print(as_json({"status": "starting", "url": url, "configs": str(configs)}))
+            print(as_json({"status": "starting", "url": url, "configs": configs}))
         else:
             print(url if options.quiet else f"Markets: {configs}\nOpen {url} (stop with Ctrl-C)")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsam_assets.cli.progress import StepLines
     from dsam_assets.refreshing import Fleet, Refreshed
     from dsam_assets.staleness import AssetState, MarketState
+    from resources.locations import Locations
 
 FAILED, HALTED = 2, 3
 NAME_WIDTH = 20
@@ -55,7 +56,7 @@ def add_commands(commands: Any) -> None:
     for command in (status, refresh):
         command.add_argument("markets", nargs="*", metavar="MARKET", help="names of configs (default: all)")
         command.add_argument(
-            "--configs", type=Path, metavar="FOLDER", help="folder of configs (default: DSAM_CONFIGS, else configs)"
+            "--configs", metavar="FOLDER", help="folder of configs, or its URL (default: DSAM_CONFIGS, else configs)"
         )
         refused_as(command, lambda options: {"markets": []})
     refresh.add_argument(
@@ -71,11 +72,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _status(options: argparse.Namespace) -> int:
-    from dsam_assets.cli.documents import as_json
-    from dsam_assets.refreshing import fleet_states, open_fleet
+def _opened(options: argparse.Namespace) -> Fleet:
+    """The folder that the options name; what of it cannot be read is said."""
+    from dsam_assets.refreshing import open_fleet
 
     fleet = open_fleet(options.configs)
+    for problem in fleet.problems:
+        print(f"dsam: {problem}", file=sys.stderr)
+    return fleet
+
+
+def _status(options: argparse.Namespace) -> int:
+    from dsam_assets.cli.documents import as_json
+    from dsam_assets.refreshing import fleet_states
+
+    fleet = _opened(options)
     states = fleet_states(fleet, fleet.markets(options.markets))
     if options.json:
         print(as_json({"status": "looked", "markets": [state_document(state) for state in states]}))
@@ -89,10 +100,8 @@ def _status(options: argparse.Namespace) -> int:
 
 def states_text(states: Sequence[MarketState], fleet: Fleet, *, detailed: bool) -> str:
     """Every market with what is stale and why; a line per asset when detailed."""
-    folder = fleet.places.configs
     if not states:
-        where = shown_path(folder)
-        return f"No market: there is no config in {where}.\nNext: dsam init --out {where}/my_market.yaml"
+        return _no_market(fleet.places)
     lines = []
     for state in states:
         lines += [_headline(state), *_cause_lines(state, detailed=detailed)]
@@ -103,7 +112,14 @@ def states_text(states: Sequence[MarketState], fleet: Fleet, *, detailed: bool) 
             for failure in state.failures[:1]
             if failure.what != state.problem
         ]
-    return "\n".join([*lines, "", _next(states, folder)])
+    return "\n".join([*lines, "", _next(states, fleet.places)])
+
+
+def _no_market(places: Locations) -> str:
+    if places.mirror is not None:
+        return f"No market: there is no config in {places.named}.\nNext: put one there; dsam init writes templates"
+    where = shown_path(places.configs)
+    return f"No market: there is no config in {where}.\nNext: dsam init --out {where}/my_market.yaml"
 
 
 def _headline(state: MarketState) -> str:
@@ -155,9 +171,16 @@ def _way(what: str, reached: Sequence[AssetState]) -> str:
     return " → ".join((what, *shown)) + (f" (and {more} more)" if more > 0 else "")
 
 
-def _next(states: Sequence[MarketState], folder: Path) -> str:
+def _where(places: Locations) -> str:
+    """The option that names the folder of configs again, as far as it is needed."""
+    if places.mirror is not None:
+        return f" --configs {places.named}"
+    return "" if places.configs == Path("configs").resolve() else f" --configs {shown_path(places.configs)}"
+
+
+def _next(states: Sequence[MarketState], places: Locations) -> str:
     """The next command."""
-    where = "" if folder == Path("configs").resolve() else f" --configs {shown_path(folder)}"
+    where = _where(places)
     found = Counter(state.condition for state in states)
     todo = [state.market for state in states if state.condition in ("stale", "never_run")]
     lines = []
@@ -165,7 +188,7 @@ def _next(states: Sequence[MarketState], folder: Path) -> str:
         every = len(states) > 1 and len(todo) + found["current"] + found["halted"] == len(states)
         lines.append(f"dsam refresh{'' if every or len(todo) > LONG_TRAIL else ' ' + ' '.join(todo)}{where}")
     lines += [
-        f"dsam validate --config {shown_path(folder / state.market)}.yaml"
+        f"dsam validate --config {shown_path(places.configs / state.market)}.yaml"
         for state in states
         if state.condition == "broken"
     ]
@@ -202,9 +225,8 @@ def state_document(state: MarketState) -> dict[str, Any]:
 
 def _refresh(options: argparse.Namespace) -> int:
     from dsam_assets.cli.progress import listen
-    from dsam_assets.refreshing import open_fleet
 
-    fleet = open_fleet(options.configs)
+    fleet = _opened(options)
     markets = fleet.markets(options.markets)
     if options.worker is not None:
         from resources.workers import die_with_parent

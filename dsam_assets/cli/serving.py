@@ -6,11 +6,10 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 
-def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], list[str]]:
+def sync_markets(configs: str | None = None) -> tuple[list[str], list[str], list[str]]:
     """Make the registered markets those of the folder.
 
     Returns:
@@ -34,11 +33,11 @@ def sync_markets(configs: Path | None = None) -> tuple[list[str], list[str], lis
     return added, removed, [str(error) for error in refused]
 
 
-def serve(configs: Path | None, port: int, *, tell: Callable[[Path, str], object]) -> NoReturn:
+def serve(configs: str | None, port: int, *, tell: Callable[[str, str], object]) -> NoReturn:
     """Start Dagster's UI and daemon on the loopback interface, in place of this process.
 
     Args:
-        configs: folder of configs.
+        configs: folder of configs, or its URL.
         port: where to listen.
         tell: says where the markets are and which link opens the UI.
     """
@@ -50,14 +49,14 @@ def serve(configs: Path | None, port: int, *, tell: Callable[[Path, str], object
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(places.dagster_home),
-        "DSAM_CONFIGS": str(places.configs),
+        "DSAM_CONFIGS": places.named,
         "DSAM_UI_TOKEN": token,
     }
     command = [
         sys.executable, "-m", "resources.web.guarded_dev", "--host", "127.0.0.1", "--port", str(port),
         "-m", "dsam_assets.definitions",
     ]  # fmt: skip
-    tell(places.configs, f"http://127.0.0.1:{port}/?token={token}")
+    tell(places.named, f"http://127.0.0.1:{port}/?token={token}")
     sys.stdout.flush()
     # The UI takes over this process, so that whoever stops it stops the UI, and no server is left behind.
     os.execve(sys.executable, command, environment)  # noqa: S606

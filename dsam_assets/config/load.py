@@ -75,6 +75,25 @@ def market_key(path: Path | str) -> str:
     return stem
 
 
+def mentioned_files(config: bytes) -> list[str]:
+    """The input files that a config names, as it writes them; none of one that is no YAML mapping.
+
+    Neither are they looked at, nor is the config checked.
+    """
+    try:
+        raw = parse_yaml(config, "the config").value
+    except DsamError:
+        return []
+    found = []
+    for path, _ in _INPUTS:
+        value: Any = raw
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str) and value.strip():
+            found.append(value)
+    return found
+
+
 def _get(config: Config, path: KeyPath) -> Any:
     value: Any = config
     for name in path:

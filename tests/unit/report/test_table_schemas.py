@@ -140,7 +140,7 @@ def test_session_info_names_model_data_stan_python_and_packages() -> None:
 def test_session_info_names_every_package_that_the_project_needs() -> None:
     project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text())["project"]
     needed = {re.split(r"[\[<>=;]", line)[0].strip() for line in project["dependencies"]}
-    helpers = {"filelock", "h5py", "jinja2", "psutil", "tqdm", "universal-pathlib"}  # they change no number
+    helpers = {"filelock", "fsspec", "h5py", "jinja2", "psutil", "tqdm", "universal-pathlib"}  # they change no number
     assert needed - helpers <= set(PACKAGES)
 
 

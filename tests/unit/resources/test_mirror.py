@@ -1,0 +1,326 @@
+"""A folder of configs behind a URL, and its mirror: what is fetched, when, what is dropped, and what is said."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from web_folder import served_folder
+
+from dsam_assets.errors import ConfigError
+from resources.locations import locations
+from resources.mirror import Mirror, is_url, mirror_of, refresh_mirror
+
+URL = "memory://acme/mmm/configs"
+UK = b"data: {path: ../data/uk.csv}\n"
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> MemoryFileSystem:
+    """An empty file system that this test alone has."""
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    found: MemoryFileSystem = fsspec.filesystem("memory", skip_instance_cache=True)
+    found.pipe({"/acme/mmm/configs/uk.yaml": UK, "/acme/mmm/data/uk.csv": b"week,kpi\n"})
+    return found
+
+
+class Clock:
+    """Goes on by itself by a step at each question."""
+
+    def __init__(self) -> None:
+        self.now, self.step = 1000.0, 60.0
+
+    def time(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("resources.mirror.time", found)
+    return found
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Mirror:
+    return mirror_of(URL, tmp_path)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is read of the file system from here on."""
+    names: list[str] = []
+    read = MemoryFileSystem.get_file
+
+    def get_file(self: Any, rpath: str, lpath: str, **more: Any) -> Any:
+        names.append(rpath)
+        return read(self, rpath, lpath, **more)
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", get_file)
+    return names
+
+
+def files(mirror: Mirror) -> dict[str, bytes]:
+    """What a reader of the mirror finds, by path below its root."""
+    found = [path for path in mirror.root.rglob("*") if path.is_file() and ".dsam" not in path.parts]
+    return {path.relative_to(mirror.root).as_posix(): path.read_bytes() for path in found}
+
+
+def test_configs_and_the_files_that_they_name_keep_their_places(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    remote.pipe(
+        {
+            "/acme/mmm/configs/de.yml": b"data: {path: de.csv, dictionary_path: names.csv}\n"
+            b"pooling: {map_path: ../maps/de.csv}\ntime_components: {holidays: {calendar_path: days.csv}}\n"
+            b"forecast: {data_path: next.csv}\n",
+            **{f"/acme/mmm/configs/{name}.csv": name.encode() for name in ("de", "names", "days", "next", "unnamed")},
+            "/acme/mmm/maps/de.csv": b"map",
+            "/acme/mmm/configs/notes.txt": b"for people",
+            "/acme/mmm/configs/old/fr.yaml": UK,
+        }
+    )
+    assert refresh_mirror(mirror) == ()
+    named = {f"configs/{name}.csv": name.encode() for name in ("de", "names", "days", "next")}
+    yaml = remote.cat("/acme/mmm/configs/de.yml")
+    assert files(mirror) == named | {
+        "configs/uk.yaml": UK, "configs/de.yml": yaml, "data/uk.csv": b"week,kpi\n", "maps/de.csv": b"map"
+    }  # fmt: skip
+
+
+def test_only_what_changed_is_fetched_and_only_other_bytes_are_written(
+    remote: MemoryFileSystem, mirror: Mirror, fetched: list[str], clock: Clock
+) -> None:
+    both = ["/acme/mmm/configs/uk.yaml", "/acme/mmm/data/uk.csv"]
+    for expected in (both, both, [], []):  # a second time, because the first may have fallen in the second of a write
+        refresh_mirror(mirror)
+        assert sorted(fetched) == expected
+        fetched.clear()
+
+    config, data = mirror.folder / "uk.yaml", mirror.root / "data" / "uk.csv"
+    for path in (config, data):
+        os.utime(path, (1, 1))
+    remote.pipe({"/acme/mmm/configs/uk.yaml": UK, "/acme/mmm/data/uk.csv": b"week,kpi\n1,2\n"})
+    refresh_mirror(mirror)
+    assert sorted(fetched) == both
+    assert config.stat().st_mtime == 1  # written again there with the same content: nothing landed
+    assert data.stat().st_mtime > 1
+    assert data.read_bytes() == b"week,kpi\n1,2\n"
+
+
+def test_a_file_system_that_tells_nothing_of_versions_is_read_each_time(
+    remote: MemoryFileSystem,
+    mirror: Mirror,
+    fetched: list[str],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path, **more: {"name": path, "size": 9, "type": "file"})
+    refresh_mirror(mirror)
+    refresh_mirror(mirror)
+    remote.store["/acme/mmm/data/uk.csv"].seek(0)
+    remote.store["/acme/mmm/data/uk.csv"].write(b"WEEK,KPI\n")  # as long as before
+    fetched.clear()
+    refresh_mirror(mirror)
+    assert fetched == ["/acme/mmm/data/uk.csv"]
+    assert files(mirror)["data/uk.csv"] == b"WEEK,KPI\n"
+
+
+def test_a_file_that_is_written_twice_in_a_second_is_seen(
+    remote: MemoryFileSystem, mirror: Mirror, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time, in whole seconds, and its size stay as they were."""
+    told = {"mtime": 7, "size": 9, "type": "file"}
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path, **more: {"name": path, **told})
+    clock.step = 0.2
+    refresh_mirror(mirror)
+    remote.store["/acme/mmm/data/uk.csv"].seek(0)
+    remote.store["/acme/mmm/data/uk.csv"].write(b"WEEK,KPI\n")
+    refresh_mirror(mirror)
+    assert files(mirror)["data/uk.csv"] == b"WEEK,KPI\n"
+
+
+def test_a_copy_that_is_gone_is_fetched_again(remote: MemoryFileSystem, mirror: Mirror, clock: Clock) -> None:
+    refresh_mirror(mirror)
+    refresh_mirror(mirror)
+    (mirror.folder / "uk.yaml").unlink()
+    refresh_mirror(mirror)
+    assert files(mirror).keys() == {"configs/uk.yaml", "data/uk.csv"}
+
+
+@pytest.mark.parametrize("damage", ["no json", "{}", '{"version": 0, "files": {}}', '{"version": 1, "files": 3}'])
+def test_notes_that_cannot_be_read_are_made_anew(
+    remote: MemoryFileSystem, mirror: Mirror, fetched: list[str], clock: Clock, damage: str
+) -> None:
+    refresh_mirror(mirror)
+    refresh_mirror(mirror)
+    notes = mirror.folder / ".dsam" / "mirror.json"
+    notes.write_text(damage)
+    fetched.clear()
+    refresh_mirror(mirror)
+    assert len(fetched) == 2
+    assert notes.read_text() != damage
+
+
+def test_what_is_gone_there_is_dropped_here_and_results_stay(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    remote.pipe({"/acme/mmm/configs/de.yaml": b"data: {path: de.csv}\n", "/acme/mmm/configs/de.csv": b"x\n"})
+    refresh_mirror(mirror)
+    kept = mirror.folder / ".dsam" / "store" / "de" / "posterior.nc"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"draws")
+    remote.rm("/acme/mmm/configs/de.yaml")
+    refresh_mirror(mirror)
+    assert files(mirror).keys() == {"configs/uk.yaml", "data/uk.csv"}
+    assert kept.is_file()
+
+
+def test_a_file_that_cannot_be_had_is_its_markets_problem(
+    remote: MemoryFileSystem, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.pipe({"/acme/mmm/configs/de.yaml": b"data: {path: de.csv}\n", "/acme/mmm/configs/de.csv": b"x\n"})
+    refresh_mirror(mirror)
+    remote.rm("/acme/mmm/configs/de.csv")
+    assert refresh_mirror(mirror) == ("/acme/mmm/configs/de.csv does not exist",)
+    assert files(mirror).keys() == {"configs/uk.yaml", "configs/de.yaml", "data/uk.csv"}
+
+    def refuse(self: Any, path: str, **more: Any) -> Any:
+        raise PermissionError(f"no access to {path}\nask an admin")
+
+    monkeypatch.setattr(MemoryFileSystem, "info", refuse)
+    problems = refresh_mirror(mirror)
+    assert "/acme/mmm/data/uk.csv cannot be read: no access to /acme/mmm/data/uk.csv" in problems
+    assert "data/uk.csv" not in files(mirror)  # an old copy would pass for what is there now
+
+
+@pytest.mark.parametrize("text", ["../../secret.csv", "../../../acme/other/x.csv", "/etc/hostname", "s3://acme/x.csv"])
+def test_a_config_reaches_no_further_than_the_folder_above(
+    remote: MemoryFileSystem, mirror: Mirror, fetched: list[str], text: str
+) -> None:
+    remote.pipe({"/acme/secret.csv": b"x", "/acme/other/x.csv": b"x", "/acme/mmm/configs/uk.yaml": b"{}"})
+    remote.pipe("/acme/mmm/configs/uk.yaml", f"data: {{path: {text}}}\n".encode())
+    problems = refresh_mirror(mirror)
+    assert fetched == ["/acme/mmm/configs/uk.yaml"]
+    assert files(mirror).keys() == {"configs/uk.yaml"}
+    if text.startswith(".."):
+        assert problems == (f"uk.yaml names {text}, which lies outside of /acme/mmm: not fetched.",)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"- 1\n", b"data: 3\n", b"data: {path: 4}\n", b""])
+def test_a_config_that_is_no_config_is_mirrored_all_the_same(
+    remote: MemoryFileSystem, mirror: Mirror, content: bytes
+) -> None:
+    remote.pipe("/acme/mmm/configs/uk.yaml", content)
+    assert refresh_mirror(mirror) == ()
+    assert files(mirror) == {"configs/uk.yaml": content}
+
+
+def test_a_folder_that_cannot_be_listed_leaves_the_mirror_as_it_is(
+    remote: MemoryFileSystem, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_mirror(mirror)
+    before = files(mirror)
+
+    def down(self: Any, path: str, **more: Any) -> Any:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", down)
+    with pytest.raises(ConfigError) as refused:
+        refresh_mirror(mirror)
+    assert refused.value.got == "ConnectionError: no route to host"
+    assert refused.value.where == URL
+    assert files(mirror) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "what", "hint"),
+    [
+        ("memory://acme/nowhere", "does not exist", "DSAM_CONFIGS"),
+        ("memory://acme/mmm/configs/uk.yaml", "names a file", "folder"),
+        ("zap://acme/configs", "cannot be read", "URL"),
+    ],
+)
+def test_what_cannot_be_a_folder_is_refused(
+    remote: MemoryFileSystem, tmp_path: Path, url: str, what: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        refresh_mirror(mirror_of(url, tmp_path))
+    assert what in refused.value.what
+    assert hint in str(refused.value.fix)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any, **__: Any) -> Any:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    with pytest.raises(ConfigError) as refused:
+        refresh_mirror(mirror_of("s3://acme/configs", tmp_path))
+    assert refused.value.got == "Install s3fs to access S3"
+    assert "s3://" in str(refused.value.fix)
+
+
+def test_an_archive_that_is_replaced_is_opened_anew(tmp_path: Path) -> None:
+    archive = tmp_path / "markets.zip"
+    url = f"zip://configs::file://{archive}"
+    mirror = mirror_of(url, tmp_path / "mirror")
+    for kpi in (b"week,kpi\n1,2\n", b"week,kpi\n1,3\n"):
+        with zipfile.ZipFile(archive, "w") as handle:
+            handle.writestr("configs/uk.yaml", "data: {path: uk.csv}\n")
+            handle.writestr("configs/uk.csv", kpi)
+        assert refresh_mirror(mirror) == ()
+        assert (mirror.folder / "uk.csv").read_bytes() == kpi
+
+
+def test_a_web_server_is_a_folder_too(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for name, content in {"configs/uk.yaml": UK, "data/uk.csv": b"week,kpi\n"}.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_bytes(content)
+    with served_folder(site) as url:
+        mirror = mirror_of(f"{url}/configs/", tmp_path / "mirror")
+        assert refresh_mirror(mirror) == ()
+        assert files(mirror) == {"configs/uk.yaml": UK, "data/uk.csv": b"week,kpi\n"}
+        (site / "configs" / "uk.yaml").write_bytes(b"data: {path: ../data/de.csv}\n")
+        assert [problem.rpartition("/")[2] for problem in refresh_mirror(mirror)] == ["de.csv does not exist"]
+        assert files(mirror).keys() == {"configs/uk.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("s3://acme/mmm/configs/", "s3-acme-mmm-configs-"),
+        ("sftp://ann:secret@host.example/srv/configs", "sftp-host-example-srv-configs-"),
+        ("s3://acme", "s3-acme-"),
+    ],
+)
+def test_a_mirrors_folder_names_the_place_and_no_password(tmp_path: Path, url: str, folder: str) -> None:
+    found = mirror_of(url, tmp_path)
+    assert found.root.parent == tmp_path
+    assert found.root.name.startswith(folder)
+    assert "secret" not in str(found.folder)
+    assert found == mirror_of(url.rstrip("/"), tmp_path)
+    assert found.root != mirror_of(url.replace("acme", "acme2").replace("host", "host2"), tmp_path).root
+
+
+@pytest.mark.parametrize(("place", "yes"), [("s3://a/b", True), ("configs", False), ("C:\\configs", False)])
+def test_urls_are_told_from_folders(place: str, yes: bool) -> None:
+    assert is_url(place) is yes
+
+
+def test_the_mirror_is_the_folder_of_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DSAM_STORE", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DSAM_CONFIGS", URL)
+    found = locations()
+    assert found == locations(URL)
+    assert found.mirror == mirror_of(URL, tmp_path / ".dsam" / "mirror")
+    assert found.configs == found.mirror.folder
+    assert found.store == str(found.configs / ".dsam" / "store")
+    assert (found.named, locations(tmp_path).named) == (URL, str(tmp_path))
