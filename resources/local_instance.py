@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ NO_CAPTURE = {
         "class": "NoOpComputeLogManager",
     }
 }
+
+
+SELDOM = (100_000, 50, 100)  # Python's own are 700, 10, 10
 
 
 @contextmanager
@@ -48,7 +52,7 @@ def quick_instance(instance: dg.DagsterInstance) -> Iterator[None]:
     # Asked some 500 times in a run, each time with two queries; the answer does not change meanwhile.
     instance.has_dynamic_partition = cache(ask)  # type: ignore[method-assign]
     try:
-        with quick_sqlite(), kept_engines():
+        with quick_sqlite(), kept_engines(), seldom_collected():
             yield
     finally:
         instance.has_dynamic_partition = ask  # type: ignore[method-assign]
@@ -56,15 +60,20 @@ def quick_instance(instance: dg.DagsterInstance) -> Iterator[None]:
 
 @contextmanager
 def kept_engines() -> Iterator[None]:
-    """The event log makes an engine per file instead of one per connection; an engine remembers compiled statements."""
+    """The event log makes an engine per file instead of one per connection, and its connections are used again.
+
+    An engine remembers compiled statements, and a connection what it has read of its file.
+    """
     from dagster._core.storage.event_log.sqlite import sqlite_event_log as module
+    from sqlalchemy.pool import QueuePool
 
     log: Any = module  # the name that is replaced is no part of its interface; a test holds that it is there
     create, engines = log.create_engine, {}
 
     def kept(url: str, **settings: Any) -> Any:
         if url not in engines:
-            engines[url] = create(url, **settings)
+            engines[url] = create(url, **{**settings, "poolclass": QueuePool})
+            engines[url].dispose = lambda: None  # the log disposes of its engine after each connection
         return engines[url]
 
     log.create_engine = kept
@@ -72,6 +81,20 @@ def kept_engines() -> Iterator[None]:
         yield
     finally:
         log.create_engine = create
+        for engine in engines.values():
+            del engine.dispose
+            engine.dispose()
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for unreachable cycles of objects less often: a run makes hundreds of thousands of objects and few cycles."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 @contextmanager

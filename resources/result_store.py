@@ -10,7 +10,7 @@ from dsam_assets.errors import DsamError, StoreError
 from resources.codecs import CODECS
 from resources.store import FLEET, Encoded, Store
 
-KEPT_VALUES = 12
+KEPT_VALUES = 24
 
 
 class ResultStore(dg.ConfigurableResource):  # type: ignore[type-arg]
