@@ -88,7 +88,7 @@ def kept_engines() -> Iterator[None]:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Look for unreachable cycles of objects less often: a run makes hundreds of thousands of objects and few cycles."""
+    """Look for unreachable cycles less often: a run makes hundreds of thousands of objects and few of them."""
     usual = gc.get_threshold()
     gc.set_threshold(*SELDOM)
     try:

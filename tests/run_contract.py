@@ -15,10 +15,10 @@ SAMPLED = frozenset(
     {
         "always", "sampled", "chains", "media", "sampled_media", "predictors", "two_predictors", "bounds",
         "sampled_bounds",
-        "spend", "varying_spend", "channel_spend", "calendar", "loo", "allocation",
+        "spend", "varying_spend", "channel_spend", "calendar", "loo", "allocation", "sampled_allocation",
     }
 )  # fmt: skip
-POINT = SAMPLED - {"sampled", "chains", "sampled_media", "sampled_bounds", "loo"} | {"optimised"}
+POINT = SAMPLED - {"sampled", "chains", "sampled_media", "sampled_bounds", "loo", "sampled_allocation"} | {"optimised"}
 IMAGES = {f"{drawing.name}.png" for drawing in DRAWINGS}
 
 

@@ -46,12 +46,14 @@ def weak_lines(plan: pd.DataFrame) -> list[str]:
     if "evidence" not in plan:
         return []
     weak = plan[plan["evidence"] == "weak"].drop_duplicates("term")
-    return [wrapped(_weak(row), "  ") for row in weak.to_dict("records")]
+    return [wrapped(_weak(rows), "  ") for _, rows in weak.groupby(["evidence_why", "held"], sort=False)]
 
 
-def _weak(row: dict[Any, Any]) -> str:
-    kept = "; it keeps its reference spend" if row["held"] else ""
-    return f"Weak evidence for {row['term']}: {row['evidence_why']}{kept}."
+def _weak(rows: pd.DataFrame) -> str:
+    """Channels of which the same is to be said, in one sentence."""
+    keep = "it keeps its" if len(rows) == 1 else "they keep their"
+    kept = f"; {keep} reference spend" if rows["held"].iloc[0] else ""
+    return f"Weak evidence for {', '.join(rows['term'])}: {rows['evidence_why'].iloc[0]}{kept}."
 
 
 def scenario_lines(tables: Any) -> list[str]:

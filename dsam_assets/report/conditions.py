@@ -8,7 +8,8 @@ Condition = Literal[
     "always", "sampled", "chains", "optimised", "log_response", "panel", "media", "sampled_media", "predictors",
     "two_predictors", "bounds", "sampled_bounds", "identifiability", "leverage", "spend", "varying_spend",
     "channel_spend", "calendar", "holidays", "dropped_groups", "sensitivity", "waivers", "loo", "tscv", "tscv_folds",
-    "tscv_drawn", "tscv_pointwise", "allocation", "forecast", "forecast_log", "forecast_plan", "forecast_scores",
+    "tscv_drawn", "tscv_pointwise", "allocation", "sampled_allocation",
+    "forecast", "forecast_log", "forecast_plan", "forecast_scores",
     "drift", "drift_media", "drift_drawn",
 ]  # fmt: skip
 
@@ -41,6 +42,7 @@ CONDITIONS: dict[Condition, str] = {
     "tscv_drawn": "folds were scored, and `diagnostics.time_series_selection.save_png: true`",
     "tscv_pointwise": "folds were scored, and `diagnostics.time_series_selection.save_pointwise: true`",
     "allocation": "`allocation.enabled: true`",
+    "sampled_allocation": "`allocation.enabled: true`, `fit.method: mcmc`",
     "forecast": "`forecast.enabled: true`",
     "forecast_log": "`forecast.enabled: true`, and the formula logs the response",
     "forecast_plan": "`forecast.enabled: true` and `allocation.enabled: true`",

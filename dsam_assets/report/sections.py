@@ -39,6 +39,14 @@ class TableView:
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[str, ...] = ()
 
+    @property
+    def filled(self) -> TableView:
+        """The same without columns that are empty in every row, as those of intervals are for a point estimate."""
+        kept = [index for index in range(len(self.columns)) if any(row[index] for row in self.rows)]
+        names = tuple(self.columns[index] for index in kept)
+        rows = tuple(tuple(row[index] for index in kept) for row in self.rows)
+        return TableView(names, rows, tuple(name for name in self.numeric if name in names))
+
 
 @dataclass(frozen=True)
 class Section:
@@ -154,7 +162,7 @@ def _drivers(facts: Facts, title: str) -> Section:
         ("Contribution", "90 % interval", "Share"),
     )
     figures = ("decomp_waterfall", "decomp_predictor_impact", "decomp_timeseries")
-    return Section("drivers", title, (text,), table, figures, facts["drivers"]["source"])
+    return Section("drivers", title, (text,), table.filled, figures, facts["drivers"]["source"])
 
 
 def _cleared(row: Facts) -> Facts:
@@ -188,7 +196,7 @@ def _channels(facts: Facts, title: str) -> Section:
     )  # fmt: skip
     figures = ("channel_returns", "prior_posterior", "budget_response_curves", "budget_marginal_roi")
     unit = f" ({channels['metric_unit']})" if channels["metric_unit"] else ""
-    return Section("channels", title, (*text, f"{metric}{unit}."), table, figures, channels["source"])
+    return Section("channels", title, (*text, f"{metric}{unit}."), table.filled, figures, channels["source"])
 
 
 def _plan(facts: Facts, title: str) -> Section:
@@ -225,8 +233,10 @@ def _forecast(facts: Facts, title: str) -> Section:
     first = rows[0]
     text = (
         f"Expected KPI from {first['first_date']} to {first['last_date']} ({first['periods']} periods), if the"
-        " predictors go as the future data say. Totals are summed within each draw."
+        " predictors go as the future data say."
     )
+    if first["lower"] is not None:
+        text += " Totals are summed within each draw."
     table = TableView(
         ("Unit", "Path", "Total", "90 % interval", "Better with probability"),
         tuple(
@@ -238,7 +248,7 @@ def _forecast(facts: Facts, title: str) -> Section:
         ),
         ("Total", "90 % interval", "Better with probability"),
     )  # fmt: skip
-    return Section("forecast", title, (text,), table, ("forecast", "forecast_paths"), forecast["source"])
+    return Section("forecast", title, (text,), table.filled, ("forecast", "forecast_paths"), forecast["source"])
 
 
 def _evidence() -> Section:

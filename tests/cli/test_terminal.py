@@ -243,6 +243,19 @@ def test_weak_evidence_is_told_and_whether_the_channel_is_held() -> None:
     assert plan_table(table).splitlines()[1].endswith("0%  held")
 
 
+def test_the_same_of_several_channels_is_told_once() -> None:
+    why = ["the prior weighs more", "a point estimate has no spread", "a point estimate has no spread", "no spread"]
+    table = plan(
+        channel=list("abcd"), spend_reference=[1.0] * 4, spend_optimised=[1.0] * 4, term=["m_a", "m_b", "m_c", "m_d"],
+        evidence=["weak"] * 4, evidence_why=why, held=[False, True, True, True],
+    )  # fmt: skip
+    assert [" ".join(line.split()) for line in weak_lines(table)] == [
+        "Weak evidence for m_a: the prior weighs more.",
+        "Weak evidence for m_b, m_c: a point estimate has no spread; they keep their reference spend.",
+        "Weak evidence for m_d: no spread; it keeps its reference spend.",
+    ]
+
+
 def test_named_budgets_stand_beside_the_plan() -> None:
     row = {
         "scenario": "plan", "kind": "plan", "status": "ok", "reason": "", "budget": 250.0, "response_unit": "kpi",

@@ -76,4 +76,6 @@ def test_a_run_with_folds_and_a_waiver(project) -> None:
 def test_a_run_without_channels_or_plan(project) -> None:
     text = project.config.read_text()
     project.config.write_text(text[: text.index("allocation:")])
-    assert held(project.run().folder) == promised(SAMPLED - {"spend", "varying_spend", "allocation"})
+    assert held(project.run().folder) == promised(
+        SAMPLED - {"spend", "varying_spend", "allocation", "sampled_allocation"}
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,6 +92,37 @@ def test_the_run_is_complete_provisional_and_without_intervals(run: RunResult) -
     assert {"optimisation_runs.csv", "transform_sensitivity_summary.csv"} <= names
     assert not names & {"posterior_summary.csv", "chain_diagnostics.txt"}
     assert json.loads(next(run.path.rglob("convergence_report.json")).read_text())["computed"] is False
+
+
+def test_no_figure_speaks_of_intervals_that_are_not_there(run: RunResult, config: Path) -> None:
+    drawn = {path.name.removesuffix(".plot.json"): path for path in (config.parent / ".dsam").rglob("*.plot.json")}
+    assert len(drawn) > 20
+    assert "budget_confidence_comparison" not in drawn  # of a point estimate there is nothing to compare
+    figures = {name: json.loads(path.read_text()) for name, path in drawn.items() if name != "prior_predictive"}
+    words = {name: " ".join(_words(figure)) for name, figure in figures.items()}
+    false = re.compile(r"[59]0 ?%|\bmedian|posterior|draw|intervals?\b(?<!no interval)", re.IGNORECASE)
+    assert {name: found for name, text in words.items() if (found := false.findall(text))} == {}
+    assert all("no interval" in words[name] for name in ("channel_returns", "budget_roi_cpa", "forecast"))
+
+
+def test_no_table_of_the_report_has_an_empty_column(run: RunResult) -> None:
+    page = next(run.path.rglob("business_report.md")).read_text()
+    assert "| Channel |" in page
+    assert "90 % interval" not in page
+    assert "each draw" not in page
+
+
+def _words(part: Any) -> Iterator[str]:
+    """All that a figure writes: titles, notes and the names of its traces."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("text", "name") and isinstance(value, str):
+                yield value.replace("<br>", " ")
+            else:
+                yield from _words(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _words(each)
 
 
 def test_sensitivity_starts_from_the_fit_itself(run: RunResult) -> None:

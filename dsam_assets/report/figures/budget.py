@@ -10,7 +10,7 @@ import numpy as np
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, row_height
 from dsam_assets.report.figures.curves import unit_words
 from dsam_assets.report.figures.decomposition import bridge
-from dsam_assets.report.figures.intervals import error_bars
+from dsam_assets.report.figures.intervals import error_bars, spread_words
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, OTHER, VERMILION, ZERO, channel_colours
 from dsam_assets.report.numbers import compact
@@ -35,7 +35,8 @@ def budget_roi_cpa(roi: pd.DataFrame, stamp: Stamp) -> go.Figure:
     better = "higher" if metric == "ROI" else "lower"
     words = Words(
         f"{metric} by channel: reference and plan",
-        f"Average over all spend from zero ({better} is better), 90 % intervals. A channel"
+        f"Average over all spend from zero ({better} is better); "
+        f"{spread_words(roi['value_reference_lower'], '90 % intervals')}. A channel"
         " that gets more money becomes less efficient on average: that is what saturation means.",
         "", f"{metric} ({unit})",
     )  # fmt: skip
@@ -250,7 +251,8 @@ def budget_efficient_frontier(frontier: pd.DataFrame, stamp: Stamp) -> go.Figure
     unit = unit_words(str(rows["response_unit"].iloc[0]))
     words = Words(
         "What more or less budget would bring",
-        "Best plan at each budget, mean and 90 % interval. Where the line flattens, further money buys little.",
+        f"Best plan at each budget, {spread_words(rows['response_lower'], 'mean and 90 % interval')}. Where the line"
+        " flattens, further money buys little.",
         "budget per period", f"response ({unit})",
     )  # fmt: skip
     figure = canvas(words, stamp)
@@ -287,15 +289,18 @@ def budget_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str
     from dsam_assets.report.figures.curves import budget_marginal_roi, budget_response_curves
 
     curves, points = tables["budget_response_curves"], tables["budget_response_points"]
-    return {
+    figures = {
         "budget_spend_share": budget_spend_share(tables["budget_spend_share"], stamp),
         "budget_impact": budget_impact(tables["budget_impact"], stamp),
         "budget_response_curves": budget_response_curves(curves, points, stamp),
         "budget_marginal_roi": budget_marginal_roi(tables["budget_marginal_roi"], stamp),
         "budget_roi_cpa": budget_roi_cpa(tables["budget_roi_cpa"], stamp),
         "budget_contribution": budget_contribution(tables["budget_roi_cpa"], stamp),
-        "budget_confidence_comparison": budget_confidence_comparison(tables["budget_confidence_comparison"], stamp),
         "budget_sensitivity": budget_sensitivity(tables["budget_sensitivity"], stamp),
         "budget_efficient_frontier": budget_efficient_frontier(tables["budget_efficient_frontier"], stamp),
         "budget_kpi_waterfall": budget_kpi_waterfall(tables["budget_kpi_waterfall"], stamp),
     }
+    comparison = tables["budget_confidence_comparison"]
+    if comparison["plan_lower"].notna().any():  # a point estimate is as sure of everything
+        figures["budget_confidence_comparison"] = budget_confidence_comparison(comparison, stamp)
+    return figures

@@ -93,11 +93,11 @@ DRAWINGS: tuple[Drawing, ...] = (
     ),
     *_of(
         "optimisation_plots", "optimisation", "save_allocator_png",
+        ("budget_confidence_comparison", "Response with 90 % intervals, reference and plan", "sampled_allocation"),
         *((name, shows, "allocation") for name, shows in (
             ("budget_roi_cpa", "ROI or CPA by channel, reference and plan"),
             ("budget_impact", "Change of spend and of response by channel"),
             ("budget_contribution", "Response by channel, reference and plan"),
-            ("budget_confidence_comparison", "Response with 90 % intervals, reference and plan"),
             ("budget_sensitivity", "Change of the KPI when a channel's spend moves by 20 %"),
             ("budget_efficient_frontier", "Response of the best plan at each budget"),
             ("budget_kpi_waterfall", "The way from the reference to the plan by channel"),

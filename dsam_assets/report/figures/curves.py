@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dsam_assets.report.figures.canvas import Stamp, Words, facets, place
+from dsam_assets.report.figures.intervals import spread_words
 from dsam_assets.report.figures.style import BLUE, FAINT, INK, VERMILION, translucent
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def budget_response_curves(curves: pd.DataFrame, points: pd.DataFrame, stamp: St
     unit = str(curves["response_unit"].iloc[0])
     words = Words(
         "What spend buys: response curves",
-        "Posterior mean with 50 % and 90 % bands, other channels at their reference. Dotted: more than was ever spent,"
-        " so the curve is the formula's and not the data's.", "spend per period", f"response ({unit_words(unit)})",
+        f"{spread_words(curves['lower'], 'Posterior mean with 50 % and 90 % bands')}, other channels at their"
+        " reference. Dotted: more than was ever spent, so the curve is the formula's and not the data's.",
+        "spend per period", f"response ({unit_words(unit)})",
     )  # fmt: skip
 
     def draw(figure: go.Figure, rows: pd.DataFrame, where: dict[str, int], first: bool) -> None:
@@ -49,8 +51,9 @@ def budget_marginal_roi(marginal: pd.DataFrame, stamp: Stamp) -> go.Figure:
     metric, unit = str(marginal["metric"].iloc[0]).upper(), str(marginal["metric_unit"].iloc[0])
     words = Words(
         f"Marginal {metric} by spend",
-        f"{'What the next unit of money returns' if metric == 'ROI' else 'What the next unit of KPI costs'}, with its"
-        " 90 % band. At the plan it is the same in every channel that no bound holds.",
+        f"{'What the next unit of money returns' if metric == 'ROI' else 'What the next unit of KPI costs'},"
+        f" {spread_words(marginal['value_lower'], 'with its 90 % band')}. At the plan it is the same in every channel"
+        " that no bound holds.",
         "spend per period", f"marginal {metric} ({unit})",
     )  # fmt: skip
 

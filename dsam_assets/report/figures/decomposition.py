@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
-from dsam_assets.report.figures.intervals import error_bars
+from dsam_assets.report.figures.intervals import error_bars, spread_words
 from dsam_assets.report.figures.labels import categories, label, room_for_legend, safe
 from dsam_assets.report.figures.pre_run import layers
 from dsam_assets.report.figures.style import (
@@ -51,8 +51,8 @@ def decomp_predictor_impact(impact: pd.DataFrame, summary: pd.DataFrame, stamp: 
     hidden = f" The {len(rows) - len(shown)} smallest are not shown." if len(rows) > len(shown) else ""
     words = Words(
         "What each predictor contributed",
-        f"Sum over {int(summary['rows'].iloc[0]):,} rows, KPI scale, mean and 90 % interval; labels are shares of the"
-        f" fitted KPI.{hidden}",
+        f"Sum over {int(summary['rows'].iloc[0]):,} rows, KPI scale, "
+        f"{spread_words(shown['q05'], 'mean and 90 % interval')}; labels are shares of the fitted KPI.{hidden}",
         f"contribution to {summary['response'].iloc[0]} (KPI scale)", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(shown), 30))
@@ -95,7 +95,7 @@ def decomp_timeseries(series: pd.DataFrame, names: Mapping[str, str], stamp: Sta
     share = wide.sum().sum() / total.sum() if total.sum() else float("nan")
     words = Words(
         "What media contributed over time",
-        f"Posterior means, KPI scale, stacked; media are {share:.1%} of the fitted KPI. What is above the stack, up to"
+        f"KPI scale, stacked; media are {share:.1%} of the fitted KPI. What is above the stack, up to"
         " the KPI, is baseline, season and controls.", "", "contribution per period (KPI scale)",
     )  # fmt: skip
     figure = canvas(words, stamp, hovermode="x unified")
@@ -123,8 +123,8 @@ def decomp_waterfall(groups: pd.DataFrame, summary: pd.DataFrame, stamp: Stamp) 
     rows = groups[groups["group"] == "all"]
     words = Words(
         "Where the KPI comes from",
-        f"Fitted {summary['response'].iloc[0]} over {int(summary['rows'].iloc[0]):,} rows, by kind of driver (posterior"
-        " means, KPI scale). Baseline is what the intercept stands for: all predictors at zero.",
+        f"Fitted {summary['response'].iloc[0]} over {int(summary['rows'].iloc[0]):,} rows, by kind of driver (KPI"
+        " scale). Baseline is what the intercept stands for: all predictors at zero.",
         "", f"{summary['response'].iloc[0]} (KPI scale)",
     )  # fmt: skip
     return bridge(
@@ -167,7 +167,7 @@ def channel_returns(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
     metric, unit = str(rows["metric"].iloc[0]).upper(), str(rows["metric_unit"].iloc[0])
     words = Words(
         f"{metric} by channel", "Filled: average over all money spent. Hollow: the next unit of money, spent as the"
-        " last ones were. 90 % intervals.", f"{metric} ({unit})", "",
+        f" last ones were. {spread_words(rows['metric_q05'], 'Intervals are 90 %')}.", f"{metric} ({unit})", "",
     )  # fmt: skip
     figure = canvas(words, stamp, height=row_height(len(rows), 38))
     at = np.arange(len(rows))

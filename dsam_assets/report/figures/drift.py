@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, row_height
-from dsam_assets.report.figures.intervals import error_bars
+from dsam_assets.report.figures.intervals import error_bars, spread_words
 from dsam_assets.report.figures.labels import label
 from dsam_assets.report.figures.style import BLUE, FAINT, VERMILION, ZERO
 
@@ -32,9 +32,11 @@ def channel_drift(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
     rows = rows.sort_values("return", na_position="first")
     metric, unit = str(rows["metric"].iloc[0]).upper(), str(rows["metric_unit"].iloc[0])
     changed = int(rows["story_changed"].sum())
+    lows = rows["return_q05"].fillna(rows["return_q05_previous"])
     words = Words(
         f"{metric} by channel, before and now",
-        f"Posterior means and 90 % intervals, over the data of each fit. {_marked(changed)}", f"{metric} ({unit})", "",
+        f"{spread_words(lows, 'Posterior means and 90 % intervals')},"
+        f" over the data of each fit. {_marked(changed)}", f"{metric} ({unit})", "",
     )  # fmt: skip
     columns = (
         ("return_previous", "return_q05_previous", "return_q95_previous"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsam_assets.forecast.totals import more_or_less, spend_change
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
-from dsam_assets.report.figures.intervals import error_bars
+from dsam_assets.report.figures.intervals import error_bars, spread_words
 from dsam_assets.report.figures.series import axis_of, panels_of, shown_rows, thinned
 from dsam_assets.report.figures.style import FAINT, FITTED, OBSERVED, VERMILION, translucent
 from dsam_assets.report.numbers import compact
@@ -47,7 +47,7 @@ def _total(summary: pd.DataFrame) -> str:
     band = "" if row["q05"] != row["q05"] else f" (90 %: {compact(row['q05'])} to {compact(row['q95'])})"
     return (
         f"Expected in all over {int(row['periods'])} periods: {compact(row['mean'])}{band}, if the predictors go as the"
-        " future data say. Bands: 50 % and 90 % of what will be observed."
+        f" future data say. {spread_words(rows['q05'], 'Bands: 50 % and 90 % of what will be observed')}."
     )
 
 
@@ -70,7 +70,8 @@ def _traces(rows: pd.DataFrame, past: pd.DataFrame | None, *, show: bool) -> Ite
             )  # fmt: skip
     yield go.Scatter(
         x=x, y=rows["predicted_q50"], mode="lines+markers", line={"color": FITTED, "width": 1.8}, marker_size=4,
-        name="forecast (median)", legendgroup="median", showlegend=show,
+        name="forecast (median)" if rows["predicted_q05"].notna().any() else "forecast",
+        legendgroup="median", showlegend=show,
     )  # fmt: skip
     if rows["observed"].notna().any():
         yield go.Scatter(
@@ -94,11 +95,12 @@ def forecast_paths(summary: pd.DataFrame, plan: pd.DataFrame, kpi: str, stamp: S
     paths = rows[rows["path"].isin(["base", "even", "plan"])].set_index("path").loc[["base", "even", "plan"]]
     gain = rows[rows["path"] == "plan_minus_even"].iloc[0]
     sure = gain["probability_positive"]
-    chance = "" if sure != sure else f", better with probability {sure:.0%}"
+    chance = "" if sure != sure else f", better with probability {sure:.0%} (paired by draw)"
+    spread = spread_words(paths["q05"], "Intervals are 90 % and move together")
     words = Words(
         "What the budget plan would bring over the weeks ahead",
         f"Against the weeks' own budget spread evenly, the plan{_spending(plan)} changes the total by"
-        f" {compact(gain['mean'], signed=True)}{chance} (paired by draw). Intervals are 90 % and move together.",
+        f" {compact(gain['mean'], signed=True)}{chance}. {spread}.",
         "", f"total {kpi} (KPI scale, expected)",
     )  # fmt: skip
     figure = canvas(words, stamp, showlegend=False)

@@ -12,6 +12,23 @@ if TYPE_CHECKING:
     type Numbers = pd.Series | FloatArray
 
 
+POINT = "point estimate (MAP), no interval"
+
+
+def spread_words(low: Numbers, words: str) -> str:
+    """What a subtitle says of the intervals that a figure shows; where there are none, that it shows none.
+
+    Args:
+        low: lower ends, by row; all missing for a point estimate.
+        words: how the intervals are called; a capital begins a sentence, here and there.
+    """
+    import pandas as pd
+
+    if not pd.isna(low).all():
+        return words
+    return POINT[0].upper() + POINT[1:] if words[0].isupper() else POINT
+
+
 def error_bars(middle: Numbers, low: Numbers, high: Numbers, colour: str, **form: float) -> dict[str, Any] | None:
     """Error bars from `low` to `high`; None where no row has an interval, as of a point estimate.
 

@@ -51,6 +51,11 @@ def fit_timeseries(predictive: pd.DataFrame, metrics: pd.DataFrame, kpi: str, st
     return figure
 
 
+def _fitted(frame: pd.DataFrame, kpi: str = "") -> str:
+    """How the fitted values are called: a point estimate has no median."""
+    return " ".join(filter(None, ("fitted", kpi, "(median)" if frame["q025"].notna().any() else "")))
+
+
 def _fit_traces(frame: pd.DataFrame, *, show: bool) -> Iterator[go.Scatter]:
     import plotly.graph_objects as go
 
@@ -62,7 +67,7 @@ def _fit_traces(frame: pd.DataFrame, *, show: bool) -> Iterator[go.Scatter]:
             name="95 % predictive interval", showlegend=show, legendgroup="band", **bare,
         )  # fmt: skip
     yield go.Scatter(
-        x=x, y=frame["q50"], mode="lines", line={"color": FITTED, "width": 1.8}, name="fitted (median)",
+        x=x, y=frame["q50"], mode="lines", line={"color": FITTED, "width": 1.8}, name=_fitted(frame),
         legendgroup="fitted", showlegend=show,
     )  # fmt: skip
     yield go.Scatter(
@@ -94,7 +99,7 @@ def fit_scatter(predictive: pd.DataFrame, metrics: pd.DataFrame, kpi: str, stamp
     """
     words = Words(
         "Observed against fitted KPI", f"{_metrics_line(metrics)}. Dashed: perfect fit.",
-        f"fitted {kpi} (median, KPI scale)", f"observed {kpi}",
+        f"{_fitted(predictive, kpi)}, KPI scale", f"observed {kpi}",
     )  # fmt: skip
     panels = panels_of(predictive)
     figure = facets(words, stamp, list(panels), columns=3) if len(panels) > 1 else canvas(words, stamp)

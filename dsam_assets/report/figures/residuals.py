@@ -31,7 +31,7 @@ def residuals_timeseries(residuals: pd.DataFrame, scale: str, stamp: Stamp) -> g
         stamp: market and reliability.
     """
     words = Words(
-        "Residuals over time", f"Observed minus posterior mean. {_spread(residuals)} A trend, a season or a cluster is"
+        "Residuals over time", f"Observed minus fitted. {_spread(residuals)} A trend, a season or a cluster is"
         " something that the model has missed.", axis_of(residuals), f"residual of {scale}",
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def residuals_vs_fitted(residuals: pd.DataFrame, scale: str, stamp: Stamp) -> go
     """Residuals against fitted values; one panel per panel unit. Arguments as `residuals_timeseries`."""
     words = Words(
         "Residuals against fitted values", "A funnel says that the noise grows with the KPI, a curve that the mean is"
-        " misspecified.", f"fitted {scale} (posterior mean)", f"residual of {scale}",
+        " misspecified.", f"fitted {scale}", f"residual of {scale}",
     )  # fmt: skip
 
     def draw(add: Callable[..., Any], frame: pd.DataFrame) -> None:

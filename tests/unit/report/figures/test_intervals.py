@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dsam_assets.report.figures.intervals import error_bars
+from dsam_assets.report.figures.intervals import error_bars, spread_words
 
 
 def test_bars_reach_from_one_end_to_the_other() -> None:
@@ -22,3 +22,10 @@ def test_a_point_estimate_has_none() -> None:
     assert error_bars(middle, unknown, middle, "red") is None
     assert error_bars(middle, middle, unknown, "red") is None
     assert error_bars(middle, np.array([0.5, np.nan]), np.array([2.0, np.nan]), "red") is not None
+
+
+def test_words_say_what_is_drawn() -> None:
+    known, unknown = np.array([np.nan, 1.0]), np.full(2, np.nan)
+    assert spread_words(known, "with its band") == "with its band"
+    assert spread_words(unknown, "with its band") == "point estimate (MAP), no interval"
+    assert spread_words(unknown, "Bands hold 90 %") == "Point estimate (MAP), no interval"

@@ -45,7 +45,7 @@ def test_the_time_series_shows_observed_median_and_band() -> None:
 
 def test_a_point_estimate_has_no_band() -> None:
     figure = fit_timeseries(predictive().assign(q025=np.nan, q975=np.nan), METRICS, "sales", STAMP)
-    assert [trace.name for trace in figure.data] == ["fitted (median)", "observed"]
+    assert [trace.name for trace in figure.data] == ["fitted", "observed"]
 
 
 @pytest.mark.parametrize("groups", [2, 5])
