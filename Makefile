@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env stan demo test test-slow lint ui bench lock clean
+.PHONY: help env stan demo test test-slow lint check-defs ui bench lock clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,13 @@ lint: $(READY)  ## style, types, and whether Dagster can load the definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -W ignore -m dagster definitions validate -m dsam_assets.definitions
+
+# Not in the lock: it brings thirty packages for what `lint` asks Dagster itself.
+check-defs: $(READY)  ## install dg, Dagster's own tool, and let it check the definitions
+	@dg=dagster-dg-cli==$$($(BIN)/python -c "from importlib.metadata import version; print(version('dagster'))"); \
+	if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python "$$dg"; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$dg"; fi
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/dg check defs
 
 ui: $(READY)  ## open the Dagster UI on 127.0.0.1
 	@$(BIN)/dsam ui

@@ -137,9 +137,9 @@ def _execute(
     progress: bool,
     only: Collection[str] | None,
 ) -> dg.ExecuteInProcessResult:
-    # Before Dagster: as it is imported, ArviZ has the file of every module looked up that is loaded by then, and below
-    # Dagster that takes three times as long as all the rest of it.
-    import arviz_stats.base.array  # noqa: F401
+    from dsam_assets.diagnostics.convergence import arviz_statistics
+
+    arviz_statistics()  # before Dagster
     import dagster as dg
 
     from dsam_assets.assets.interpretation import RUN_DIR_TAG
