@@ -222,7 +222,7 @@ def _plan(facts: Facts, title: str) -> Section:
     )
     figures = (
         "budget_spend_share", "budget_impact", "budget_confidence_comparison", "budget_efficient_frontier",
-        "budget_sensitivity", "budget_kpi_waterfall",
+        "budget_scenarios", "budget_sensitivity", "budget_kpi_waterfall",
     )  # fmt: skip
     return Section("plan", title, tuple(text), table, figures, plan["source"])
 

@@ -240,45 +240,6 @@ def budget_sensitivity(sensitivity: pd.DataFrame, stamp: Stamp) -> go.Figure:
     return room_for_legend(figure.update_xaxes(tickformat="+.0%"))
 
 
-def budget_efficient_frontier(frontier: pd.DataFrame, stamp: Stamp) -> go.Figure:
-    """Expected response of the best plan at each budget with its 90 % interval; the plan's budget marked.
-
-    Args:
-        frontier: table `budget_efficient_frontier`.
-        stamp: market and reliability.
-    """
-    rows = frontier[frontier["point"] != "reference"].sort_values("budget")
-    unit = unit_words(str(rows["response_unit"].iloc[0]))
-    words = Words(
-        "What more or less budget would bring",
-        f"Best plan at each budget, {spread_words(rows['response_lower'], 'mean and 90 % interval')}. Where the line"
-        " flattens, further money buys little.",
-        "budget per period", f"response ({unit})",
-    )  # fmt: skip
-    figure = canvas(words, stamp)
-    if rows["response_lower"].notna().any():
-        bare = {"mode": "lines", "line_width": 0, "hoverinfo": "skip", "showlegend": False}
-        figure.add_scatter(x=rows["budget"], y=rows["response_upper"], **bare)
-        figure.add_scatter(
-            x=rows["budget"], y=rows["response_lower"], fill="tonexty", fillcolor="rgba(0,114,178,0.14)", **bare
-        )
-    figure.add_scatter(
-        x=rows["budget"], y=rows["response_mean"], mode="lines+markers", name="best plan", marker_size=6,
-        line={"color": BLUE, "width": 1.8}, customdata=rows["multiplier"],
-        hovertemplate="%{customdata:.0%} of the budget (%{x:,.0f}): %{y:,.4g}<extra></extra>",
-    )  # fmt: skip
-    for name, part, symbol, colour in (
-        ("this plan", rows[np.isclose(rows["multiplier"], 1.0)], "diamond", VERMILION),
-        ("reference split", frontier[frontier["point"] == "reference"], "circle", INK),
-    ):
-        if len(part):
-            figure.add_scatter(
-                x=part["budget"], y=part["response_mean"], mode="markers", name=name,
-                marker={"color": colour, "size": 12, "symbol": symbol, "line": {"color": "white", "width": 1}},
-            )  # fmt: skip
-    return figure
-
-
 def budget_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str, go.Figure]:
     """The figures of the plan and of what lies around it.
 
@@ -287,6 +248,7 @@ def budget_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str
         stamp: market and reliability.
     """
     from dsam_assets.report.figures.curves import budget_marginal_roi, budget_response_curves
+    from dsam_assets.report.figures.other_budgets import budget_efficient_frontier, budget_scenarios
 
     curves, points = tables["budget_response_curves"], tables["budget_response_points"]
     figures = {
@@ -298,6 +260,7 @@ def budget_figures(tables: Mapping[str, pd.DataFrame], stamp: Stamp) -> dict[str
         "budget_contribution": budget_contribution(tables["budget_roi_cpa"], stamp),
         "budget_sensitivity": budget_sensitivity(tables["budget_sensitivity"], stamp),
         "budget_efficient_frontier": budget_efficient_frontier(tables["budget_efficient_frontier"], stamp),
+        "budget_scenarios": budget_scenarios(tables["budget_scenarios"], tables["budget_scenario_spend"], stamp),
         "budget_kpi_waterfall": budget_kpi_waterfall(tables["budget_kpi_waterfall"], stamp),
     }
     comparison = tables["budget_confidence_comparison"]

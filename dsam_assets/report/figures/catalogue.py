@@ -100,6 +100,7 @@ DRAWINGS: tuple[Drawing, ...] = (
             ("budget_contribution", "Response by channel, reference and plan"),
             ("budget_sensitivity", "Change of the KPI when a channel's spend moves by 20 %"),
             ("budget_efficient_frontier", "Response of the best plan at each budget"),
+            ("budget_scenarios", "The best split of named budgets, or of somewhat less and more, and what it changes"),
             ("budget_kpi_waterfall", "The way from the reference to the plan by channel"),
             ("budget_spend_share", "Split of the budget, reference and plan"),
         )),
