@@ -88,7 +88,8 @@ def open_fleet(configs: Path | str | None = None) -> Fleet:
 
     places = locations(configs)
     problems = require_configs(places)
-    return Fleet(places, ConfigCatalogue(folder=str(places.configs)), Store(places.store), problems)
+    url = "" if places.mirror is None else places.mirror.url
+    return Fleet(places, ConfigCatalogue(folder=str(places.configs), url=url), Store(places.store), problems)
 
 
 def fleet_states(fleet: Fleet, markets: Sequence[str]) -> list[MarketState]:

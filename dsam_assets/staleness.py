@@ -118,7 +118,7 @@ def market_states(store: Store, catalogue: ConfigCatalogue, markets: Iterable[st
 def market_state(store: Store, catalogue: ConfigCatalogue, market: str) -> MarketState:
     """Walk the graph of one market."""
     if market not in config_files(Path(catalogue.folder)):
-        return MarketState(market, "gone", problem=f"there is no config for market {market} in {catalogue.folder}")
+        return MarketState(market, "gone", problem=f"there is no config for market {market} in {catalogue.named}")
     walk = _Walk(store, catalogue, market)
     states = tuple(walk.visit(declaration) for declaration in _in_order())
     condition = _condition(states)

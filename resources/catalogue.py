@@ -10,7 +10,8 @@ from pydantic import Field
 from dsam_assets.errors import ConfigError, DsamError
 from resources.config_files import SUFFIXES, config_files
 from resources.locations import UNSAFE_SETTING, unsafe_formulas_allowed
-from resources.mirror import Mirror, refresh_mirror
+from resources.mirror import Mirror
+from resources.mirroring import refresh_mirror
 
 if TYPE_CHECKING:
     from dsam_assets.config.load import LoadedConfig
@@ -33,6 +34,11 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
             for problem in refresh_mirror(Mirror(self.url, Path(self.folder))):
                 (context.log or getLogger(__name__)).warning(problem)
 
+    @property
+    def named(self) -> str:
+        """The folder as its user calls it."""
+        return self.url or self.folder
+
     def path(self, market: str) -> Path:
         """The market's config file; raises `ConfigError` when there is none, or two, or its name cannot be a market."""
         from dsam_assets.config.load import market_key
@@ -41,7 +47,7 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
         if market not in files:
             raise ConfigError(
                 f"There is no config for market {market}.",
-                where=self.folder,
+                where=self.named,
                 got="configs for " + (", ".join(files) or "no market"),
                 fix="Add the file, or run `dsam sync` to drop markets whose config is gone.",
             )
@@ -50,7 +56,7 @@ class ConfigCatalogue(dg.ConfigurableResource):  # type: ignore[type-arg]
         if len(twins) > 1:
             raise ConfigError(
                 f"Two configs claim the market {market}.",
-                where=self.folder,
+                where=self.named,
                 got=", ".join(sorted(twins)),
                 fix="Keep one of them, or rename one.",
             )

@@ -24,7 +24,7 @@ NO_CAPTURE = {
 }
 
 
-SELDOM = (100_000, 50, 100)  # Python's own are 700, 10, 10
+SELDOM = (100_000, 50, 100)  # Python 3.12's own are 700, 10, 10
 
 
 @contextmanager
@@ -62,13 +62,17 @@ def quick_instance(instance: dg.DagsterInstance) -> Iterator[None]:
 def kept_engines() -> Iterator[None]:
     """The event log makes an engine per file instead of one per connection, and its connections are used again.
 
-    An engine remembers compiled statements, and a connection what it has read of its file.
+    An engine remembers compiled statements, and a connection what it has read of its file. For one run of a process at
+    a time; within one, a second use changes nothing.
     """
     from dagster._core.storage.event_log.sqlite import sqlite_event_log as module
     from sqlalchemy.pool import QueuePool
 
     log: Any = module  # the name that is replaced is no part of its interface; a test holds that it is there
     create, engines = log.create_engine, {}
+    if getattr(create, "keeps", False):
+        yield
+        return
 
     def kept(url: str, **settings: Any) -> Any:
         if url not in engines:
@@ -76,6 +80,7 @@ def kept_engines() -> Iterator[None]:
             engines[url].dispose = lambda: None  # the log disposes of its engine after each connection
         return engines[url]
 
+    kept.keeps = True  # type: ignore[attr-defined]
     log.create_engine = kept
     try:
         yield

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsam_assets.errors import ConfigError
-from resources.mirror import refresh_mirror
+from resources.mirroring import refresh_mirror
 
 if TYPE_CHECKING:
     from dsam_assets.config.schema import Config

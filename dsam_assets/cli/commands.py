@@ -276,7 +276,9 @@ def _run(options: argparse.Namespace) -> int:
 def _sync(options: argparse.Namespace) -> int:
     from dsam_assets.cli.serving import sync_markets
 
-    added, removed, refused = sync_markets(options.configs)
+    added, removed, refused, problems = sync_markets(options.configs)
+    for problem in problems:
+        print(f"{PROGRAM}: {problem}", file=sys.stderr)
     status = 2 if refused else 0
     if options.json:
         from dsam_assets.cli.documents import as_json

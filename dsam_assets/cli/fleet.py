@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -174,7 +175,7 @@ def _way(what: str, reached: Sequence[AssetState]) -> str:
 def _where(places: Locations) -> str:
     """The option that names the folder of configs again, as far as it is needed."""
     if places.mirror is not None:
-        return f" --configs {places.named}"
+        return f" --configs {shlex.quote(places.named)}"
     return "" if places.configs == Path("configs").resolve() else f" --configs {shown_path(places.configs)}"
 
 
@@ -190,7 +191,7 @@ def _next(states: Sequence[MarketState], places: Locations) -> str:
     lines += [
         f"dsam validate --config {shown_path(places.configs / state.market)}.yaml"
         for state in states
-        if state.condition == "broken"
+        if state.condition == "broken" and places.mirror is None  # a copy is not what is to be mended
     ]
     lines += [f"dsam sync{where}"] if found["gone"] else []
     counts = ", ".join(f"{number} {WORDS.get(name, name)}" for name, number in found.items())

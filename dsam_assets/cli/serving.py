@@ -6,22 +6,34 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 
-def sync_markets(configs: str | None = None) -> tuple[list[str], list[str], list[str]]:
-    """Make the registered markets those of the folder.
+class Synced(NamedTuple):
+    """What was done to the registered markets.
 
-    Returns:
-        Markets added, markets removed, and messages about configs whose name cannot be a market.
+    Attributes:
+        added: markets.
+        removed: markets.
+        refused: messages about configs whose name cannot be a market.
+        problems: a sentence for each file behind the folder's URL that a config names and that cannot be had.
     """
+
+    added: list[str]
+    removed: list[str]
+    refused: list[str]
+    problems: tuple[str, ...]
+
+
+def sync_markets(configs: str | None = None) -> Synced:
+    """Make the registered markets those of the folder."""
     import dagster as dg
 
     from resources.locations import locations, prepare_dagster_home
     from resources.places import require_configs, valid_markets
 
     places = locations(configs)
-    require_configs(places)
+    problems = require_configs(places)
     wanted, refused = valid_markets(places.configs)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(places.dagster_home))) as instance:
         present = set(instance.get_dynamic_partitions("market"))
@@ -30,7 +42,7 @@ def sync_markets(configs: str | None = None) -> tuple[list[str], list[str], list
             instance.add_dynamic_partitions("market", added)
         for name in removed:
             instance.delete_dynamic_partition("market", name)
-    return added, removed, [str(error) for error in refused]
+    return Synced(added, removed, [str(error) for error in refused], problems)
 
 
 def serve(configs: str | None, port: int, *, tell: Callable[[str, str], object]) -> NoReturn:
@@ -43,7 +55,8 @@ def serve(configs: str | None, port: int, *, tell: Callable[[str, str], object])
     """
     from resources.locations import locations
 
-    sync_markets(configs)
+    for problem in sync_markets(configs).problems:
+        print(f"dsam: {problem}", file=sys.stderr)
     places = locations(configs)
     token = secrets.token_urlsafe(24)
     environment = {

@@ -30,7 +30,9 @@ CAVEATS = (
     CAVEAT,
     "Effects are associations in the modelled weeks under the model's assumptions; what was not in the data, or moved"
     " together with media, can stand behind them. Experiments are the way to check the large ones.",
-    "Intervals are the model's own: they hold if its form is right, and do not cover a change of the market.",
+)
+INTERVAL_CAVEAT = (
+    "Intervals are the model's own: they hold if its form is right, and do not cover a change of the market."
 )
 DECISION_TABLES = {
     "drift": "drift_summary", "drivers": "decomp_group_impact", "channels": "decomp_channels", "plan": "budget_summary",
@@ -88,7 +90,7 @@ def interpretation(evidence: Evidence) -> dict[str, Any]:
         "plan": _plan(tables),
         "forecast": _forecast(tables),
         "withheld": _withheld(evidence),
-        "caveats": [*_unsafe(tables), *CAVEATS],
+        "caveats": [*_unsafe(tables), *CAVEATS, *(() if evidence.report.is_point else (INTERVAL_CAVEAT,))],
     }
 
 

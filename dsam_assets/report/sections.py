@@ -42,6 +42,8 @@ class TableView:
     @property
     def filled(self) -> TableView:
         """The same without columns that are empty in every row, as those of intervals are for a point estimate."""
+        if not self.rows:
+            return self
         kept = [index for index in range(len(self.columns)) if any(row[index] for row in self.rows)]
         names = tuple(self.columns[index] for index in kept)
         rows = tuple(tuple(row[index] for index in kept) for row in self.rows)

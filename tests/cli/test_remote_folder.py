@@ -59,6 +59,8 @@ def test_a_data_file_that_is_gone_over_there_is_said(market: Market, dsam: Dsam,
     assert told.status == 0
     assert "uk                   broken" in told.out
     assert "data/uk.csv does not exist" in told.err
+    synced = dsam("sync", "--configs", url)
+    assert (synced.status, "data/uk.csv does not exist" in synced.err) == (0, True)
 
 
 def test_an_empty_folder_over_there_says_how_to_begin(market: Market, dsam: Dsam, url: str) -> None:

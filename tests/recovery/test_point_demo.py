@@ -110,6 +110,7 @@ def test_no_table_of_the_report_has_an_empty_column(run: RunResult) -> None:
     assert "| Channel |" in page
     assert "90 % interval" not in page
     assert "each draw" not in page
+    assert "Intervals are" not in page
 
 
 def _words(part: Any) -> Iterator[str]:

@@ -36,7 +36,7 @@ def budget_roi_cpa(roi: pd.DataFrame, stamp: Stamp) -> go.Figure:
     words = Words(
         f"{metric} by channel: reference and plan",
         f"Average over all spend from zero ({better} is better); "
-        f"{spread_words(roi['value_reference_lower'], '90 % intervals')}. A channel"
+        f"{spread_words(roi[['value_reference_lower', 'value_optimised_lower']], '90 % intervals')}. A channel"
         " that gets more money becomes less efficient on average: that is what saturation means.",
         "", f"{metric} ({unit})",
     )  # fmt: skip

@@ -32,10 +32,9 @@ def channel_drift(channels: pd.DataFrame, stamp: Stamp) -> go.Figure:
     rows = rows.sort_values("return", na_position="first")
     metric, unit = str(rows["metric"].iloc[0]).upper(), str(rows["metric_unit"].iloc[0])
     changed = int(rows["story_changed"].sum())
-    lows = rows["return_q05"].fillna(rows["return_q05_previous"])
     words = Words(
         f"{metric} by channel, before and now",
-        f"{spread_words(lows, 'Posterior means and 90 % intervals')},"
+        f"{spread_words(rows[['return_q05', 'return_q05_previous']], 'Posterior means and 90 % intervals')},"
         f" over the data of each fit. {_marked(changed)}", f"{metric} ({unit})", "",
     )  # fmt: skip
     columns = (
@@ -62,7 +61,8 @@ def coefficient_drift(parameters: pd.DataFrame, stamp: Stamp) -> go.Figure:
     )  # fmt: skip
     words = Words(
         "Coefficients, before and now",
-        "Shifts of the posterior mean and 90 % intervals in standard deviations of the fit before, the largest on top.",
+        "Shifts of the estimate in standard deviations of the fit before, the largest on top."
+        f" {spread_words(rows['sd'], 'Intervals are 90 %')}.",
         "sd of the previous posterior", "",
     )  # fmt: skip
     columns = (("then", "then_low", "then_high"), ("now", "now_low", "now_high"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from dsam_assets.scales import FloatArray
 
-    type Numbers = pd.Series | FloatArray
+    type Numbers = pd.Series | pd.DataFrame | FloatArray
 
 
 POINT = "point estimate (MAP), no interval"
@@ -22,9 +24,7 @@ def spread_words(low: Numbers, words: str) -> str:
         low: lower ends, by row; all missing for a point estimate.
         words: how the intervals are called; a capital begins a sentence, here and there.
     """
-    import pandas as pd
-
-    if not pd.isna(low).all():
+    if not np.isnan(np.asarray(low, dtype=np.float64)).all():
         return words
     return POINT[0].upper() + POINT[1:] if words[0].isupper() else POINT
 
@@ -37,10 +37,11 @@ def error_bars(middle: Numbers, low: Numbers, high: Numbers, colour: str, **form
         colour: of the bars.
         form: `width` of the ends and `thickness`, in pixels.
     """
-    import pandas as pd
-
-    if pd.isna(low).all() or pd.isna(high).all():
+    up = np.asarray(high, dtype=np.float64) - np.asarray(middle, dtype=np.float64)
+    down = np.asarray(middle, dtype=np.float64) - np.asarray(low, dtype=np.float64)
+    unknown = np.isnan(up) & np.isnan(down)
+    if unknown.all():
         return None
-    return {
-        "type": "data", "symmetric": False, "array": high - middle, "arrayminus": middle - low, "color": colour, **form,
-    }  # fmt: skip
+    # Plotly draws a bar only where it knows both ends; the cost of what may have no effect has no upper one.
+    up, down = (np.where(unknown, np.nan, np.nan_to_num(part)) for part in (up, down))
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": colour, **form}

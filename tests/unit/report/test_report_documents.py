@@ -13,7 +13,7 @@ from report_case import evidence, tables
 
 from dsam_assets.report.documents import FACTS, MARKDOWN, PAGE, report_documents
 from dsam_assets.report.figures.canvas import Stamp, Words, canvas
-from dsam_assets.report.interpretation import CAVEATS, asked_sections, interpretation, number
+from dsam_assets.report.interpretation import CAVEATS, INTERVAL_CAVEAT, asked_sections, interpretation, number
 from dsam_assets.report.sections import sections
 
 
@@ -46,7 +46,7 @@ def test_the_words_hold_the_numbers() -> None:
     assert any("Search" in text and "priors" in text for text in parts["channels"].paragraphs)
     assert parts["plan"].table.rows[1] == ("Search", "10k", "20k", "+100%", "at a bound, beyond the data")
     assert "+12 KPI units per period (-1 to +25)" in parts["plan"].paragraphs[0]
-    assert parts["caveats"].paragraphs == CAVEATS
+    assert parts["caveats"].paragraphs == (*CAVEATS, INTERVAL_CAVEAT)
 
 
 def test_a_failed_check_comes_with_its_advice() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+from filelock import FileLock
 from fsspec.implementations.memory import MemoryFileSystem
 from web_folder import served_folder
 
 from dsam_assets.errors import ConfigError
 from resources.locations import locations
-from resources.mirror import Mirror, is_url, mirror_of, refresh_mirror
+from resources.mirror import Mirror, is_url, mirror_of
+from resources.mirroring import refresh_mirror
 
 URL = "memory://acme/mmm/configs"
 UK = b"data: {path: ../data/uk.csv}\n"
@@ -34,7 +38,7 @@ class Clock:
     """Goes on by itself by a step at each question."""
 
     def __init__(self) -> None:
-        self.now, self.step = 1000.0, 60.0
+        self.now, self.step = 1000.0, 100.0
 
     def time(self) -> float:
         self.now += self.step
@@ -44,7 +48,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr("resources.mirror.time", found)
+    monkeypatch.setattr("resources.mirroring.time", found)
     return found
 
 
@@ -69,7 +73,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def files(mirror: Mirror) -> dict[str, bytes]:
     """What a reader of the mirror finds, by path below its root."""
-    found = [path for path in mirror.root.rglob("*") if path.is_file() and ".dsam" not in path.parts]
+    found = [path for path in mirror.root.rglob("*") if path.is_file() and not {".dsam", ".lock"} & {*path.parts}]
     return {path.relative_to(mirror.root).as_posix(): path.read_bytes() for path in found}
 
 
@@ -207,7 +211,46 @@ def test_a_config_reaches_no_further_than_the_folder_above(
     assert fetched == ["/acme/mmm/configs/uk.yaml"]
     assert files(mirror).keys() == {"configs/uk.yaml"}
     if text.startswith(".."):
-        assert problems == (f"uk.yaml names {text}, which lies outside of /acme/mmm: not fetched.",)
+        assert problems == (f"uk.yaml names {text!r}, which lies outside of /acme/mmm: not fetched.",)
+
+
+@pytest.mark.parametrize("folder", ["", "/", "/one", "/one/two"])
+@pytest.mark.parametrize("ups", [1, 3, 12])
+def test_nothing_is_written_outside_of_the_mirror(
+    remote: MemoryFileSystem, tmp_path: Path, folder: str, ups: int
+) -> None:
+    """A file system may take more `..` than it has folders for its root; this machine's folders go on."""
+    name = f"{folder.strip('/')}/configs".lstrip("/")
+    text = f"{'../' * ups}escaped.csv"
+    files_there = {f"/{name}/uk.yaml": f"data: {{path: {text}}}\n".encode(), "/escaped.csv": b"x"}
+    remote.pipe(files_there | {"/one/escaped.csv": b"x"})
+    below = tmp_path / "a" / "b"
+    refresh_mirror(mirror_of(f"memory://{name}", below))
+    assert not [path for path in tmp_path.rglob("escaped.csv") if not path.is_relative_to(below)]
+
+
+@pytest.mark.parametrize("text", [".dsam/dagster/dagster.yaml", "../configs/.dsam/mirror.json", ".DSAM/x", "../.lock"])
+def test_a_config_cannot_name_what_this_program_keeps(
+    remote: MemoryFileSystem, mirror: Mirror, fetched: list[str], text: str
+) -> None:
+    own = mirror.folder / ".dsam" / "dagster" / "dagster.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("ours")
+    remote.pipe("/acme/mmm/configs/uk.yaml", f"data: {{path: {text}}}\n".encode())
+    remote.pipe({f"/acme/mmm/configs/{name}": b"theirs" for name in (".dsam/dagster/dagster.yaml", ".DSAM/x")})
+    (problem,) = refresh_mirror(mirror)
+    assert problem == f"uk.yaml names {text!r}, where this program keeps its own files: not fetched."
+    assert fetched == ["/acme/mmm/configs/uk.yaml"]
+    assert own.read_text() == "ours"
+
+
+def test_an_archive_may_be_read_as_a_whole(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "markets.zip", "w") as handle:
+        handle.writestr("configs/uk.yaml", UK)
+        handle.writestr("data/uk.csv", "week,kpi\n")
+    mirror = mirror_of(f"zip://configs::file://{tmp_path}/markets.zip", tmp_path / "mirror")
+    assert refresh_mirror(mirror) == ()
+    assert (mirror.root / "data" / "uk.csv").is_file()
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"- 1\n", b"data: 3\n", b"data: {path: 4}\n", b""])
@@ -236,6 +279,187 @@ def test_a_folder_that_cannot_be_listed_leaves_the_mirror_as_it_is(
     assert files(mirror) == before
 
 
+def test_a_file_that_cannot_be_fetched_just_now_ends_the_look(
+    remote: MemoryFileSystem, mirror: Mirror, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A config whose copy was dropped would be a market that is dropped."""
+    refresh_mirror(mirror)
+    before = files(mirror)
+    remote.rm("/acme/mmm/data/uk.csv")
+
+    def slow(self: Any, rpath: str, lpath: str, **more: Any) -> Any:
+        raise TimeoutError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "get_file", slow)
+        with pytest.raises(ConfigError) as refused:
+            refresh_mirror(mirror)
+        assert refused.value.got == "TimeoutError: no answer"
+        assert files(mirror) == before
+    assert refresh_mirror(mirror) == ("/acme/mmm/data/uk.csv does not exist",)
+
+
+def test_a_config_that_is_not_for_us_ends_the_look(
+    remote: MemoryFileSystem, mirror: Mirror, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_mirror(mirror)
+    before = files(mirror)
+
+    def refuse(self: Any, rpath: str, lpath: str, **more: Any) -> Any:
+        raise PermissionError("no access")
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", refuse)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        refresh_mirror(mirror)
+    assert files(mirror) == before
+
+
+def test_a_folder_that_holds_no_config_any_more_drops_nothing(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    """It may be a page that asks to log in."""
+    refresh_mirror(mirror)
+    before = files(mirror)
+    remote.mv("/acme/mmm/configs/uk.yaml", "/acme/mmm/configs/uk.txt")
+    with pytest.raises(ConfigError, match="none any more") as refused:
+        refresh_mirror(mirror)
+    assert files(mirror) == before
+    (mirror.folder / "uk.yaml").unlink()  # as the message says
+    assert str(mirror.folder) in str(refused.value.fix)
+    assert refresh_mirror(mirror) == ()
+    assert files(mirror) == {}
+
+
+@pytest.mark.parametrize("text", ["../data", ".", "..", "../data/uk.csv/x.csv"])
+def test_a_config_that_names_a_folder_is_healed_when_it_is_corrected(
+    remote: MemoryFileSystem, mirror: Mirror, clock: Clock, text: str
+) -> None:
+    remote.pipe("/acme/mmm/configs/uk.yaml", f"data: {{path: {text}}}\n".encode())
+    assert len(refresh_mirror(mirror)) == 1
+    assert len(refresh_mirror(mirror)) == 1
+    assert files(mirror).keys() == {"configs/uk.yaml"}
+    assert sorted(path.name for path in mirror.root.iterdir()) == [".lock", "configs"]
+    remote.pipe("/acme/mmm/configs/uk.yaml", UK)
+    assert refresh_mirror(mirror) == ()
+    assert files(mirror).keys() == {"configs/uk.yaml", "data/uk.csv"}
+
+
+def test_a_file_that_becomes_a_folder_is_one_after_two_looks(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    remote.pipe({"/acme/mmm/configs/uk.yaml": b"data: {path: x}\n", "/acme/mmm/configs/x": b"1"})
+    refresh_mirror(mirror)
+    for names, text in ((("x",), "x/y.csv"), (("x/y.csv",), "x")):
+        for name in names:
+            remote.rm(f"/acme/mmm/configs/{name}", recursive=True)
+        remote.pipe({"/acme/mmm/configs/uk.yaml": f"data: {{path: {text}}}\n".encode()})
+        remote.pipe(f"/acme/mmm/configs/{text}", b"2")
+        refresh_mirror(mirror)
+        assert refresh_mirror(mirror) == ()
+        assert files(mirror)[f"configs/{text}"] == b"2"
+
+
+def test_no_look_uses_what_an_earlier_one_remembers(
+    remote: MemoryFileSystem, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems remember listings; fsspec keeps them by their arguments."""
+    used: list[MemoryFileSystem] = []
+    listed = MemoryFileSystem.ls
+    monkeypatch.setattr(MemoryFileSystem, "ls", lambda self, path, **more: used.append(self) or listed(self, path))
+    refresh_mirror(mirror)
+    refresh_mirror(mirror)
+    assert used[0] is not used[1]
+
+
+def test_a_listing_may_name_files_of_other_folders(
+    remote: MemoryFileSystem, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the page of a web server does that links to them."""
+    remote.pipe("/acme/mmm/old/fr.yaml", b"{}")
+    listed = MemoryFileSystem.ls
+    monkeypatch.setattr(
+        MemoryFileSystem, "ls", lambda self, path, **more: [*listed(self, path), *listed(self, "/acme/mmm/old")]
+    )
+    refresh_mirror(mirror)
+    assert files(mirror).keys() == {"configs/uk.yaml", "data/uk.csv"}
+
+
+def test_notes_name_nothing_outside_of_the_mirror(remote: MemoryFileSystem, mirror: Mirror, tmp_path: Path) -> None:
+    refresh_mirror(mirror)
+    for name in (tmp_path / "own.txt", mirror.folder / ".dsam" / "own.txt"):
+        name.write_text("ours")
+    notes = mirror.folder / ".dsam" / "mirror.json"
+    document = json.loads(notes.read_text())
+    told = document["files"]["configs/uk.yaml"]
+    document["files"] |= {"../own.txt": told, "configs/.dsam/own.txt": told}
+    notes.write_text(json.dumps(document))
+    refresh_mirror(mirror)
+    assert (tmp_path / "own.txt").is_file()
+    assert (mirror.folder / ".dsam" / "own.txt").is_file()
+
+
+def test_lost_notes_keep_nothing_that_is_gone(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    remote.pipe({"/acme/mmm/configs/de.yaml": b"data: {path: de.csv}\n"})
+    refresh_mirror(mirror)
+    (mirror.folder / ".dsam" / "mirror.json").unlink()
+    remote.rm("/acme/mmm/configs/de.yaml")
+    remote.rm("/acme/mmm/data/uk.csv")
+    assert refresh_mirror(mirror) == ("/acme/mmm/data/uk.csv does not exist",)
+    assert files(mirror).keys() == {"configs/uk.yaml"}
+
+
+def test_a_mirror_that_was_copied_leaves_the_first_alone(remote: MemoryFileSystem, tmp_path: Path) -> None:
+    first, second = (mirror_of(URL, tmp_path / name) for name in ("one", "two"))
+    remote.pipe("/acme/mmm/configs/de.yaml", b"{}")
+    refresh_mirror(first)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    remote.rm("/acme/mmm/configs/de.yaml")
+    refresh_mirror(second)
+    assert "configs/de.yaml" in files(first)
+    assert "configs/de.yaml" not in files(second)
+
+
+def test_a_look_waits_for_another(remote: MemoryFileSystem, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    refresh_mirror(mirror)
+    monkeypatch.setattr("resources.mirroring.LOCK_SECONDS", 0.05)
+    with FileLock(mirror.root / ".lock"), pytest.raises(ConfigError) as refused:
+        refresh_mirror(mirror)
+    assert "Timeout" in str(refused.value.got)
+
+
+def test_a_name_that_no_disk_takes_is_its_own_problem(remote: MemoryFileSystem, mirror: Mirror) -> None:
+    remote.pipe(f"/acme/mmm/configs/{'x' * 260}.yaml", b"{}")
+    (problem,) = refresh_mirror(mirror)
+    assert "too long" in problem
+    assert files(mirror).keys() == {"configs/uk.yaml", "data/uk.csv"}
+
+
+def test_a_web_servers_names_are_taken_as_they_are(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    names = ["configs/my market.yaml", "configs/s#1.csv", "private/secret.csv", "page/data.csv"]
+    for name in names:
+        (site / "page" / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / "page" / name).write_bytes(b"x")
+    (site / "secret.csv").write_bytes(b"x")
+    config = "data: {path: 's#1.csv'}\nforecast: {data_path: '%2e%2e/%2e%2e/secret.csv'}\n"
+    (site / "page" / names[0]).write_text(config)
+    with served_folder(site) as url:
+        mirror = mirror_of(f"{url}/page/configs", tmp_path / "mirror")
+        (problem,) = refresh_mirror(mirror)
+        assert problem.endswith("does not exist")
+        assert files(mirror).keys() == {"configs/my market.yaml", "configs/s#1.csv"}
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("sftp://ann:secret@host/configs", "password"),
+        ("https://host/configs?token=secret", "behind"),
+        ("http://[host/configs", "cannot be read"),
+    ],
+)
+def test_a_url_that_holds_a_secret_or_is_none_is_refused_and_not_repeated(tmp_path: Path, url: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what) as refused:
+        mirror_of(url, tmp_path)
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("url", "what", "hint"),
     [
@@ -251,7 +475,7 @@ def test_what_cannot_be_a_folder_is_refused(
         refresh_mirror(mirror_of(url, tmp_path))
     assert what in refused.value.what
     assert hint in str(refused.value.fix)
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.rglob("*.yaml"))
 
 
 def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,11 +493,14 @@ def test_an_archive_that_is_replaced_is_opened_anew(tmp_path: Path) -> None:
     archive = tmp_path / "markets.zip"
     url = f"zip://configs::file://{archive}"
     mirror = mirror_of(url, tmp_path / "mirror")
-    for kpi in (b"week,kpi\n1,2\n", b"week,kpi\n1,3\n"):
-        with zipfile.ZipFile(archive, "w") as handle:
-            handle.writestr("configs/uk.yaml", "data: {path: uk.csv}\n")
+    for kpi, names in ((b"week,kpi\n1,2\n", ["uk"]), (b"week,kpi\n1,3\n", ["de", "uk"])):
+        with zipfile.ZipFile(tmp_path / "next.zip", "w") as handle:
+            for name in names:
+                handle.writestr(f"configs/{name}.yaml", "data: {path: uk.csv}\n")
             handle.writestr("configs/uk.csv", kpi)
+        (tmp_path / "next.zip").replace(archive)
         assert refresh_mirror(mirror) == ()
+        assert [path.stem for path in sorted(mirror.folder.glob("*.yaml"))] == names
         assert (mirror.folder / "uk.csv").read_bytes() == kpi
 
 
@@ -295,15 +522,14 @@ def test_a_web_server_is_a_folder_too(tmp_path: Path) -> None:
     ("url", "folder"),
     [
         ("s3://acme/mmm/configs/", "s3-acme-mmm-configs-"),
-        ("sftp://ann:secret@host.example/srv/configs", "sftp-host-example-srv-configs-"),
+        ("sftp://ann@host.example/srv/configs", "sftp-ann-host-example-srv-configs-"),
         ("s3://acme", "s3-acme-"),
     ],
 )
-def test_a_mirrors_folder_names_the_place_and_no_password(tmp_path: Path, url: str, folder: str) -> None:
+def test_a_mirrors_folder_names_the_place(tmp_path: Path, url: str, folder: str) -> None:
     found = mirror_of(url, tmp_path)
     assert found.root.parent == tmp_path
     assert found.root.name.startswith(folder)
-    assert "secret" not in str(found.folder)
     assert found == mirror_of(url.rstrip("/"), tmp_path)
     assert found.root != mirror_of(url.replace("acme", "acme2").replace("host", "host2"), tmp_path).root
 

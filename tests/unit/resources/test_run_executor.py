@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 
 from dsam_assets.definitions import build_definitions
-from resources.local_instance import SELDOM
+from resources.local_instance import SELDOM, kept_engines
 from resources.locations import Locations
 from resources.run_executor import run_executor
 
@@ -102,6 +102,18 @@ def test_a_run_is_quick_and_leaves_everything_as_it_was(
         "collected": SELDOM[0],
     }
     assert synchronous(tmp_path) == 2
+
+
+def test_a_second_use_within_one_changes_nothing(tmp_path: Path) -> None:
+    create = sqlite_event_log.create_engine
+    with kept_engines():
+        outer = sqlite_event_log.create_engine
+        engine = outer(f"sqlite:///{tmp_path / 'a.db'}")
+        with kept_engines():
+            assert sqlite_event_log.create_engine is outer
+            assert outer(f"sqlite:///{tmp_path / 'a.db'}") is engine
+        assert sqlite_event_log.create_engine is outer
+    assert sqlite_event_log.create_engine is create
 
 
 @pytest.mark.parametrize("job", ["refit", "refresh", "fleet", "observe_sources", "__ASSET_JOB"])

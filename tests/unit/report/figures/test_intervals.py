@@ -19,9 +19,15 @@ def test_bars_reach_from_one_end_to_the_other() -> None:
 
 def test_a_point_estimate_has_none() -> None:
     middle, unknown = np.array([1.0, 2.0]), np.full(2, np.nan)
-    assert error_bars(middle, unknown, middle, "red") is None
-    assert error_bars(middle, middle, unknown, "red") is None
-    assert error_bars(middle, np.array([0.5, np.nan]), np.array([2.0, np.nan]), "red") is not None
+    assert error_bars(middle, unknown, unknown, "red") is None
+
+
+def test_a_row_with_one_end_has_that_half_and_a_row_without_ends_none() -> None:
+    middle, low, high = np.array([1.0, 2.0, 3.0]), np.array([0.5, np.nan, np.nan]), np.array([np.nan, np.nan, 5.0])
+    bars = error_bars(middle, low, high, "red")
+    assert bars is not None
+    np.testing.assert_array_equal(bars["arrayminus"], [0.5, np.nan, 0.0])
+    np.testing.assert_array_equal(bars["array"], [0.0, np.nan, 2.0])
 
 
 def test_words_say_what_is_drawn() -> None:
