@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SUBTITLE_CHARACTERS = 116
 PANEL_HEIGHT, HEADER_HEIGHT = 190, 170
 FACET_LEGEND = 22
+TITLE_PIXELS, STAMP_PIXELS = 8.9, 6.6  # of a character, about
+SHORTEST_MARKET = 8
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _dress(words: Words, stamp: Stamp, lower: int = 0) -> dict[str, Any]:
             "subtitle": {"text": "<br>".join(map(safe, lines)), "font": {"size": 12.5, "color": MUTED}},
         },
         "margin": {**LAYOUT["margin"], "t": top},
-        "annotations": [_stamp_note(stamp, top)],
+        "annotations": [_stamp_note(stamp, top, len(words.title))],
     }  # fmt: skip
 
 
@@ -127,9 +130,11 @@ _LEGEND = {
 }  # fmt: skip
 
 
-def _stamp_note(stamp: Stamp, top: int) -> dict[str, Any]:
-    """Market and reliability in the top right corner."""
-    text = safe(stamp.market)
+def _stamp_note(stamp: Stamp, top: int, title: int) -> dict[str, Any]:
+    """Market and reliability in the top right corner, on the line of the title; a long name gives way to it."""
+    room = LAYOUT["width"] - LAYOUT["margin"]["l"] - LAYOUT["margin"]["r"] - TITLE_PIXELS * title
+    left = int(room / STAMP_PIXELS) - len(stamp.reliability or "") - 4
+    text = label(stamp.market, max(SHORTEST_MARKET, left))
     if stamp.reliability is not None:
         colour = RELIABILITY[stamp.reliability]
         text = f"{text}  <b><span style='color:{colour}'>{stamp.reliability.upper()}</span></b>"
@@ -140,7 +145,9 @@ def _stamp_note(stamp: Stamp, top: int) -> dict[str, Any]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return [line for part in text.split("\n") for line in textwrap.wrap(part, SUBTITLE_CHARACTERS)] or [""]
+    bound = re.sub(r"(?<=\d) (?=%)", "\u00a0", text)  # a number and its unit stay on one line
+    lines = [line for part in bound.split("\n") for line in textwrap.wrap(part, SUBTITLE_CHARACTERS)]
+    return [line.replace("\u00a0", " ") for line in lines] or [""]
 
 
 def row_height(count: int, each: int = 24) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 6
 RANK_BINS = 20
 ENERGY_BINS = 40
+HEADROOM = 1.12
 
 
 def rank_trace(draws: Draws, numbers: Convergence, stamp: Stamp) -> go.Figure:
@@ -53,9 +54,10 @@ def rank_trace(draws: Draws, numbers: Convergence, stamp: Stamp) -> go.Figure:
                 showlegend=index == 0, **where,
             )  # fmt: skip
         reach = 2.6 * np.sqrt(expected)
+        figure.update_yaxes(range=[0, HEADROOM * max(counts.max(), expected + reach)], **where)
         for level in (expected - reach, expected + reach):
             figure.add_hline(y=level, line={"color": FAINT, "dash": "dash", "width": 1}, **where)
-    return figure.update_xaxes(tickformat=".0%", range=[0, 1]).update_yaxes(rangemode="tozero")
+    return figure.update_xaxes(tickformat=".0%", range=[0, 1])
 
 
 def rank_counts(values: FloatArray) -> tuple[FloatArray, float]:

@@ -27,6 +27,22 @@ def test_without_a_verdict_there_is_no_word_about_it() -> None:
     assert stamp == "uk"
 
 
+@pytest.mark.parametrize(("title", "most"), [("Short", 64), ("w" * 40, 57), ("w" * 72, 13)])
+def test_a_long_market_gives_way_to_the_title(title: str, most: int) -> None:
+    market = "a" * 30 + "z" * 34
+    (stamp,) = canvas(Words(title, "", "", ""), Stamp(market, "final")).layout.annotations
+    shown = stamp.text.partition(" ")[0]
+    assert 8 <= len(shown) <= most
+    assert (shown[0], shown[-1]) == ("a", "z")
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    words = Words("Title", f"{'word ' * 22}and 90 % of it", "", "")
+    lines = canvas(words, Stamp("uk")).layout.title.subtitle.text.split("<br>")
+    assert len(lines) == 2
+    assert lines[1].startswith("90 % of")
+
+
 def test_a_long_subtitle_wraps_and_makes_room() -> None:
     words = Words("A title", "word " * 60, "", "")
     layout = canvas(words, Stamp("uk")).layout
