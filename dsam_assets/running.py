@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dsam_assets.errors import DsamError
 from dsam_assets.halted_report import read
 from dsam_assets.report.artefacts import DECISIONS
+from resources.local_instance import seldom_collected
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -82,6 +83,7 @@ class RunResult:
         return self.tables.get("budget_allocation", pd.DataFrame())
 
 
+@seldom_collected()
 def run_from_yaml(
     path: Path | str,
     *,

@@ -101,6 +101,22 @@ def place(index: int, columns: int) -> dict[str, int]:
     return {"row": index // columns + 1, "col": index % columns + 1}
 
 
+def rule(axis: str, at: float, panel: int, **line: Any) -> dict[str, Any]:
+    """A line across one panel of `facets`, for `layout.shapes`; plotly's own way takes milliseconds for each.
+
+    Args:
+        axis: `x` or `y`, the axis that `at` is a value of.
+        at: where.
+        panel: position of the panel among all.
+        line: its form.
+    """
+    other, number = "y" if axis == "x" else "x", str(panel + 1) if panel else ""
+    return {
+        "type": "line", f"{axis}ref": f"{axis}{number}", f"{other}ref": f"{other}{number} domain",
+        f"{axis}0": at, f"{axis}1": at, f"{other}0": 0, f"{other}1": 1, "line": line,
+    }  # fmt: skip
+
+
 def _axis(form: Mapping[str, Any], title: str) -> dict[str, Any]:
     return {**form, "title": {**form["title"], "text": safe(title)}}
 

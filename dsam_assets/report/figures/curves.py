@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsam_assets.report.figures.canvas import Stamp, Words, facets, place
+from dsam_assets.report.figures.canvas import Stamp, Words, facets, place, rule
 from dsam_assets.report.figures.intervals import spread_words
 from dsam_assets.report.figures.style import BLUE, FAINT, INK, VERMILION, translucent
 
@@ -78,10 +78,14 @@ def _by_channel(
 ) -> go.Figure:
     names = list(dict.fromkeys(curves["channel"]))
     figure = facets(words, stamp, names, columns=COLUMNS)
+    references: list[dict[str, Any]] = []
     for index, name in enumerate(names):
-        where = place(index, min(COLUMNS, len(names)))
+        where, own = place(index, min(COLUMNS, len(names))), points[points["channel"] == name]
         draw(figure, curves[curves["channel"] == name], where, index == 0)
-        _points(figure, points[points["channel"] == name], value, where, show=index == 0)
+        _points(figure, own, value, where, show=index == 0)
+        spends = own.loc[own["point"] == "reference", "spend"]
+        references += [rule("x", spend, index, color=FAINT, width=0.8, dash="dot") for spend in spends]
+    figure.update_layout(shapes=references)
     return figure.update_yaxes(rangemode="tozero").update_xaxes(rangemode="tozero")
 
 
@@ -114,5 +118,3 @@ def _points(figure: go.Figure, rows: pd.DataFrame, value: str, where: dict[str, 
             marker={"color": colour, "size": 9, "symbol": symbol, "line": {"color": "white", "width": 1}},
             hovertemplate=f"{name}: spend %{{x:,.0f}}, %{{y:,.4g}}<extra></extra>", **where,
         )  # fmt: skip
-    for spend in rows.loc[rows["point"] == "reference", "spend"]:
-        figure.add_vline(x=spend, line={"color": FAINT, "width": 0.8, "dash": "dot"}, **where)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, rule
 from dsam_assets.report.figures.style import CATEGORIES, FAINT, ZERO, translucent
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def rank_trace(draws: Draws, numbers: Convergence, stamp: Stamp) -> go.Figure:
     figure = facets(
         words, stamp, [f"{names[i]}: R-hat {numbers.rhat[order[i]]:.3f}" for i in range(len(names))], columns=3
     )
+    bands: list[dict[str, Any]] = []
     for index, name in enumerate(names):
         where = place(index, min(3, len(names)))
         counts, expected = rank_counts(np.asarray(values[name]))
@@ -55,9 +56,9 @@ def rank_trace(draws: Draws, numbers: Convergence, stamp: Stamp) -> go.Figure:
             )  # fmt: skip
         reach = 2.6 * np.sqrt(expected)
         figure.update_yaxes(range=[0, HEADROOM * max(counts.max(), expected + reach)], **where)
-        for level in (expected - reach, expected + reach):
-            figure.add_hline(y=level, line={"color": FAINT, "dash": "dash", "width": 1}, **where)
-    return figure.update_xaxes(tickformat=".0%", range=[0, 1])
+        levels = (expected - reach, expected + reach)
+        bands += [rule("y", level, index, color=FAINT, dash="dash", width=1) for level in levels]
+    return figure.update_layout(shapes=bands).update_xaxes(tickformat=".0%", range=[0, 1])
 
 
 def rank_counts(values: FloatArray) -> tuple[FloatArray, float]:

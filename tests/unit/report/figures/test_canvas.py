@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place
+from dsam_assets.report.figures.canvas import Stamp, Words, canvas, facets, place, rule
 from dsam_assets.report.figures.labels import LABEL_CHARACTERS, label, safe
 from dsam_assets.report.figures.style import HEIGHT, WIDTH, translucent
 
@@ -28,6 +28,17 @@ def test_without_a_verdict_there_is_no_word_about_it() -> None:
 
 
 @pytest.mark.parametrize(("title", "most"), [("Short", 64), ("w" * 40, 57), ("w" * 72, 13)])
+@pytest.mark.parametrize(("axis", "panel"), [("x", 0), ("x", 4), ("y", 0), ("y", 2)])
+def test_a_rule_is_the_line_that_plotly_draws(axis: str, panel: int) -> None:
+    figure = facets(WORDS, Stamp("uk"), list("abcde"), columns=3)
+    add = figure.add_vline if axis == "x" else figure.add_hline
+    for index in range(5):
+        figure.add_scatter(x=[0, 1], y=[0, 1], **place(index, 3))
+    add(**{axis: 0.5}, line={"color": "red", "width": 2}, **place(panel, 3))
+    drawn, own = figure.layout.shapes[0].to_plotly_json(), rule(axis, 0.5, panel, color="red", width=2)
+    assert own == drawn
+
+
 def test_a_long_market_gives_way_to_the_title(title: str, most: int) -> None:
     market = "a" * 30 + "z" * 34
     (stamp,) = canvas(Words(title, "", "", ""), Stamp(market, "final")).layout.annotations
