@@ -27,7 +27,6 @@ def test_without_a_verdict_there_is_no_word_about_it() -> None:
     assert stamp == "uk"
 
 
-@pytest.mark.parametrize(("title", "most"), [("Short", 64), ("w" * 40, 57), ("w" * 72, 13)])
 @pytest.mark.parametrize(("axis", "panel"), [("x", 0), ("x", 4), ("y", 0), ("y", 2)])
 def test_a_rule_is_the_line_that_plotly_draws(axis: str, panel: int) -> None:
     figure = facets(WORDS, Stamp("uk"), list("abcde"), columns=3)
@@ -39,6 +38,7 @@ def test_a_rule_is_the_line_that_plotly_draws(axis: str, panel: int) -> None:
     assert own == drawn
 
 
+@pytest.mark.parametrize(("title", "most"), [("Short", 64), ("w" * 40, 57), ("w" * 72, 13)])
 def test_a_long_market_gives_way_to_the_title(title: str, most: int) -> None:
     market = "a" * 30 + "z" * 34
     (stamp,) = canvas(Words(title, "", "", ""), Stamp(market, "final")).layout.annotations
