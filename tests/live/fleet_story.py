@@ -136,7 +136,8 @@ def _backfill(story: Story) -> None:
     story.page("lineage", "/asset-groups", "00_run_metadata", "80_interpretation", "fleet")
     for sensor in (GATES, FAILURES):
         wait_for(f"a tick of {sensor}", lambda sensor=sensor: ui.ticks(sensor), 300)
-    story.page("columns", "/assets/posterior_summary?view=overview", "share_positive", "Never materialized")
+    words = ("share_positive", "Never materialized", "posterior mean [data units, model scale]")
+    story.page("columns", "/assets/posterior_summary?view=overview", *words)
     ui.backfill(sorted(ui.markets()), ui.partitioned(executable=True))
     runs = ui.finished(6)
     story.failures = {run["market"]: ui.failures(run["runId"]) for run in runs if run["status"] == "FAILURE"}

@@ -200,6 +200,8 @@ def tab(story: Story, report: Path) -> Iterator[Chromium]:
     if story.tab is None:
         pytest.skip("no Chrome or Chromium on this machine")
     story.tab.resize(*SCREEN)
+    story.tab.open("about:blank")  # the UI's last page goes on asking a server that has ended
+    wait_for("an empty page", lambda: story.tab is not None and story.tab.run("location.href") == "about:blank", 60)
     story.tab.requests.clear()
     story.tab.errors.clear()
     story.tab.open(report.as_uri())
